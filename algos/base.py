@@ -1,0 +1,138 @@
+"""What every algorithm is: how the policy and the critic improve each other, written for one seed.
+
+Shapes: B states; H = horizon; a = H * action_dim; E critics; N candidates a state. An algorithm holds numbers only. The
+networks come bound to their parameters: `nets.actor` (a policy of any backbone), `nets.critic`, and
+`nets.slow.<name>`, copies that trail their source.
+"""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from types import SimpleNamespace
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Generator, Tensor, nn
+
+from algos.critic import Critic, chunk_return, td_target
+from backbones.base import Backbone, Network, Noise, option
+
+Phase = Literal["offline", "online"]
+Nets = SimpleNamespace
+Info = dict[str, Tensor]
+
+
+class Batch(NamedTuple):
+    """Chunks of H transitions that lie in one episode: next_obs is what was seen after the last action."""
+
+    obs: Tensor  # [B, obs_dim]
+    action: Tensor  # [B, a]
+    reward: Tensor  # [B, H]
+    mask: Tensor  # [B, H], 0 where the task ended: only it stops the bootstrap
+    next_obs: Tensor  # [B, obs_dim]
+
+
+class Policy:
+    """A backbone bound to a network's parameters: pi(.|s)."""
+
+    def __init__(self, backbone: Backbone, net: Network):
+        self.backbone, self.net = backbone, net
+
+    def sample(self, obs: Tensor, noise: Tensor) -> Tensor:
+        return self.backbone.sample(self.net, obs, noise)
+
+    def fit(self, obs: Tensor, *positive_sets: Tensor, noise: Noise) -> tuple[list[Tensor], Info]:
+        """The backbone's loss toward each set of positives [B, P, a]: a list of [B], and scalars to watch."""
+        return self.backbone.losses(self.net, obs, positive_sets, noise)
+
+
+@dataclass(frozen=True)
+class Algorithm(ABC):
+    """A learning rule. `loss` is minimised by one Adam; slow networks trail at the rates that `slow_rates` gives."""
+
+    horizon: int = option(5, "H: actions a policy call, executed open loop (Q-chunking); 1 is no chunking")
+    learning_rate: float = option(3e-4, "of Adam")
+    batch_size: int = option(256, "chunks an update")
+
+    def __post_init__(self) -> None:
+        for name in ("horizon", "batch_size"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"algo.{name} {getattr(self, name)}: at least 1")
+        if not self.learning_rate > 0:
+            raise ValueError(f"algo.learning_rate {self.learning_rate}: must be > 0")
+
+    @abstractmethod
+    def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
+        """Fresh modules by name; `action_dim` is a. The one called "actor" is the backbone's."""
+
+    @abstractmethod
+    def slow_rates(self, phase: Phase) -> dict[str, float]:
+        """The networks with a slow copy in this phase, and its rate: slow += rate * (net - slow) after each update."""
+
+    @abstractmethod
+    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        """The random numbers of one `loss` (tensors, or dicts of tensors)."""
+
+    @abstractmethod
+    def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
+        """The scalar to minimise for one seed, and scalars to record."""
+
+    @abstractmethod
+    def candidates(self) -> int:
+        """N': noise vectors that one call of `act` takes."""
+
+    @abstractmethod
+    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+        """The chunk to execute: obs [..., obs_dim], noise [..., N', a] to [..., a]."""
+
+
+@dataclass(frozen=True)
+class ActorCritic(Algorithm):
+    """The off-policy actor-critic skeleton (arXiv 2605.07727, Eqs. 1-2) on action chunks (Q-chunking, arXiv 2507.07969)."""
+
+    discount: float = option(0.99, "gamma")
+    target_rate: float = option(5e-3, "tau: rate at which the target critic follows the critic")
+    num_critics: int = option(2, "E: size of the critic ensemble")
+    pessimism: float = option(0.0, "rho: TD targets use the ensemble's mean - rho * std; with two critics 1 is their minimum")
+    critic_width: int = option(512, "units of each hidden layer of a critic")
+    critic_depth: int = option(4, "hidden layers of a critic")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 < self.discount <= 1:
+            raise ValueError(f"algo.discount {self.discount}: must lie in (0, 1]")
+        if self.num_critics < 1:
+            raise ValueError(f"algo.num_critics {self.num_critics}: at least 1")
+
+    @abstractmethod
+    def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
+        """The scalar that improves the policy."""
+
+    def critic_loss(self, nets: Nets, batch: Batch, noise: Tensor) -> tuple[Tensor, Info]:
+        """Mean over critics and states of (Q(s, a) - y)^2, y = R_H + gamma^H mask Q_slow(s', a'), a' = act(s') (Eq. 1)."""
+        with torch.no_grad():
+            next_action = self.act(nets, batch.next_obs, noise)
+            next_values = nets.slow.critic(batch.next_obs, next_action)
+            target = td_target(
+                chunk_return(batch.reward, self.discount),
+                batch.mask.amin(-1),
+                next_values,
+                self.discount**self.horizon,
+                self.pessimism,
+            )
+        values = nets.critic(batch.obs, batch.action)
+        info = {"q_data": values.detach().mean(), "q_target": target.mean()}
+        return (values - target).square().mean(), info
+
+    def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
+        critic_loss, critic_info = self.critic_loss(nets, batch, noise["next_action"])
+        actor_loss, actor_info = self.actor_loss(nets, batch, noise, phase)
+        losses = {"critic_loss": critic_loss.detach(), "actor_loss": actor_loss.detach()}
+        return critic_loss + actor_loss, losses | critic_info | actor_info
+
+    def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
+        return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)
+
+
+def normal(generator: Generator, *shape: int) -> Tensor:
+    """Standard normal noise from one seed's generator, on its device."""
+    return torch.randn(shape, generator=generator, device=generator.device)

@@ -1,0 +1,82 @@
+"""Drifting Field Policy (arXiv 2605.07727, Algorithm 1), for any backbone.
+
+    fit the data action; propose with the old, slow policy; keep the top K by Q; fit those too, with weight lambda.
+
+With the drifting backbone this is DFP; with MeanFlow, "MVP w/ top-K". With `elite_weight` 0 it is best-of-N on a cloned policy.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from algos.base import ActorCritic, Batch, Info, Nets, Phase, normal
+from algos.select import best_of_n, top_k
+from backbones.base import Backbone, option
+
+
+@dataclass(frozen=True)
+class DFP(ActorCritic):
+    """L = L_BC + lambda L_top-K (Eqs. 16, 18); best-of-N' to act and in the TD target."""
+
+    num_candidates: int = option(16, "N: actions that the old policy proposes a state")
+    num_elites: int = option(4, "K: the proposals of highest value, kept as positives")
+    elite_weight: float = option(0.5, "lambda: weight of the top-K loss; 0 is DFP w/o top-K")
+    data_weight: float = option(1.0, "weight of the behaviour-cloning loss")
+    old_policy_rate: float = option(1e-4, "tau_EMA: rate at which the old policy follows the policy")
+    elites_offline: bool = option(False, "use the top-K loss from the first offline step (the paper's offline RL setting)")
+    best_of: int = option(16, "N': samples of which the best acts")
+    target_best_of: int = option(16, "N' of the TD target; 1 is Eq. (1) as printed")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 1 <= self.num_elites <= self.num_candidates:
+            raise ValueError(
+                f"algo.num_elites {self.num_elites}: K must lie in 1..N, and algo.num_candidates is {self.num_candidates}"
+            )
+        if min(self.best_of, self.target_best_of) < 1:
+            raise ValueError(f"algo.best_of {self.best_of}, algo.target_best_of {self.target_best_of}: at least 1")
+
+    def uses_elites(self, phase: Phase) -> bool:
+        return self.elite_weight != 0 and (phase == "online" or self.elites_offline)
+
+    def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
+        return {"actor": backbone.network(obs_dim, action_dim), "critic": self.critic(obs_dim, action_dim)}
+
+    def slow_rates(self, phase: Phase) -> dict[str, float]:
+        old_policy = {"actor": self.old_policy_rate} if self.uses_elites(phase) else {}
+        return {"critic": self.target_rate} | old_policy
+
+    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        b, elites = self.batch_size, self.num_elites if self.uses_elites(phase) else 0
+        noise = {
+            "next_action": normal(generator, b, self.target_best_of, action_dim),
+            "fit": backbone.draw(generator, b, elites + 1, action_dim),
+        }
+        if elites:
+            noise["candidates"] = normal(generator, b, self.num_candidates, action_dim)
+        return noise
+
+    def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
+        data = batch.action[:, None]
+        if not self.uses_elites(phase):
+            (bc,), info = nets.actor.fit(batch.obs, data, noise=noise["fit"])
+            return self.data_weight * bc.mean(), info
+        elites, elite_info = self.propose(nets, batch.obs, noise["candidates"])
+        (top, bc), info = nets.actor.fit(batch.obs, elites, data, noise=noise["fit"])
+        return (self.data_weight * bc + self.elite_weight * top).mean(), info | elite_info
+
+    @torch.no_grad()
+    def propose(self, nets: Nets, obs: Tensor, noise: Tensor) -> tuple[Tensor, Info]:
+        """P_K(s), the top K of N actions of the old policy by the critic's mean (Eq. 15): [B, K, a]."""
+        candidates = nets.slow.actor.sample(obs[:, None], noise)
+        values = nets.critic(obs[:, None], candidates).mean(0)
+        info = {"q_candidates": values.mean(), "q_elites": values.topk(self.num_elites, -1).values.mean()}
+        return top_k(candidates, values, self.num_elites), info
+
+    def candidates(self) -> int:
+        return self.best_of
+
+    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+        return best_of_n(nets, obs, noise)

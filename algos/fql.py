@@ -1,0 +1,59 @@
+"""Flow Q-Learning (Park et al., arXiv 2502.02538), with any backbone as the teacher.
+
+    the teacher clones the data; a one-step student imitates it and climbs Q; the student acts.
+
+QC-FQL is this with horizon 5 (arXiv 2507.07969).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from algos.base import ActorCritic, Batch, Info, Nets, Phase, normal
+from backbones.base import Backbone, option
+from backbones.nets import MLP
+
+
+@dataclass(frozen=True)
+class FQL(ActorCritic):
+    """L = L_BC(teacher) + alpha |student(s, noise) - sg teacher(s, noise)|^2 - Q(s, student(s, noise))."""
+
+    distill_weight: float = option(100.0, "alpha: weight of the student's distance to the teacher")
+    normalize_q: bool = option(False, "divide the Q term by the batch's mean |Q|")
+
+    def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
+        return {
+            "actor": backbone.network(obs_dim, action_dim),
+            "student": MLP(obs_dim + action_dim, action_dim, backbone.width, backbone.depth, layer_norm=False),
+            "critic": self.critic(obs_dim, action_dim),
+        }
+
+    def slow_rates(self, phase: Phase) -> dict[str, float]:
+        return {"critic": self.target_rate}
+
+    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        b = self.batch_size
+        return {
+            "next_action": normal(generator, b, 1, action_dim),
+            "fit": backbone.draw(generator, b, 1, action_dim),
+            "distill": normal(generator, b, action_dim),
+        }
+
+    def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
+        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        with torch.no_grad():
+            taught = nets.actor.sample(batch.obs, noise["distill"])
+        action = nets.student(batch.obs, noise["distill"])
+        distill = (action - taught).square().mean()
+        q = nets.constant.critic(batch.obs, action.clamp(-1, 1)).mean(0)
+        scale = q.detach().abs().mean().clamp_min(1e-6) if self.normalize_q else 1.0
+        loss = bc.mean() + self.distill_weight * distill - q.mean() / scale
+        return loss, info | {"bc_loss": bc.detach().mean(), "distill_loss": distill.detach(), "q_student": q.detach().mean()}
+
+    def candidates(self) -> int:
+        return 1
+
+    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+        return nets.student(obs, noise.squeeze(-2)).clamp(-1, 1)

@@ -1,0 +1,169 @@
+"""The learner: many seeds of one algorithm, their parameters stacked on a leading axis that no loss mentions.
+
+It alone knows optimisers, slow networks, compilation and the device. S seeds; every parameter is [S, ...].
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call, vmap
+from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+
+from algos.base import Algorithm, Batch, Nets, Phase, Policy
+from backbones.base import Backbone
+
+Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter
+
+
+class Learner:
+    """Runs `algorithm` on S seeds at once; seed i among others is seed i alone.
+
+    One update: all seeds' losses and gradients; slow networks move toward the parameters from before the step; one Adam step.
+    On a GPU the seeds are one `vmap`; on a CPU they run one after another, which gives the same bits and uses its caches.
+    """
+
+    def __init__(
+        self,
+        algorithm: Algorithm,
+        backbone: Backbone,
+        obs_dim: int,
+        action_dim: int,
+        seeds: Sequence[int],
+        device: str | torch.device = "cpu",
+        compile: bool = False,
+    ):
+        self.algorithm, self.backbone, self.device = algorithm, backbone, torch.device(device)
+        self.seeds, self.chunk_dim = list(seeds), algorithm.horizon * action_dim
+        fresh = [self._initial(obs_dim, seed) for seed in self.seeds]
+        self.modules = fresh[0]
+        self.params: Parameters = {
+            name: {
+                key: torch.stack([nets[name].state_dict()[key] for nets in fresh]).to(self.device).requires_grad_()
+                for key in module.state_dict()
+            }
+            for name, module in self.modules.items()
+        }
+        self.slow: Parameters = {}
+        self.generators = [Generator(self.device).manual_seed(seed) for seed in self.seeds]
+        self.optimizer = torch.optim.Adam(self._leaves(self.params), lr=algorithm.learning_rate, fused=True)
+        over_seeds = one_after_another if self.device.type == "cpu" else vmap
+        self._losses = over_seeds(self._loss_of_one_seed)
+        if compile:
+            self._losses = torch.compile(self._losses)
+        self.begin("offline")
+
+    def begin(self, phase: Phase) -> None:
+        """Enter a phase; a network that gets a slow copy here for the first time is copied as it is now."""
+        self.phase: Phase = phase
+        self.rates = self.algorithm.slow_rates(phase)
+        self.slow = {
+            name: self.slow.get(name) or {key: p.detach().clone() for key, p in self.params[name].items()}
+            for name in self.rates
+        }
+
+    def draw(self) -> dict[str, Any]:
+        """The random numbers of one update, each seed's from its own generator: tensors [S, ...]."""
+        draws = [self.algorithm.draw(self.backbone, g, self.chunk_dim, self.phase) for g in self.generators]
+        return tree_map(lambda *xs: torch.stack(xs), *draws)
+
+    def update(self, batch: Batch, noise: dict[str, Any]) -> dict[str, Tensor]:
+        """One gradient step of every seed on its own batch [S, B, ...]; returns scalars to record, [S] each."""
+        losses, info = self._losses(self.params, self.slow, batch, noise)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
+        with torch.no_grad():
+            for name, rate in self.rates.items():
+                torch._foreach_lerp_(self._leaves(self.slow, name), self._leaves(self.params, name), rate)
+        self.optimizer.step()
+        return {"loss": losses.detach(), **info}
+
+    def actor(self, index: int) -> "Actor":
+        """The policy of one seed as it is at each call."""
+        one = {name: {key: p.detach()[index] for key, p in net.items()} for name, net in self.params.items()}
+        return Actor(self.algorithm, self.backbone, self.modules, one, self.chunk_dim)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything that the next update depends on, the phase included."""
+        return {
+            "phase": self.phase,
+            "params": {name: {key: p.detach() for key, p in net.items()} for name, net in self.params.items()},
+            "slow": self.slow,
+            "optimizer": self.optimizer.state_dict(),
+            "generators": [g.get_state() for g in self.generators],
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.begin(state["phase"])
+        with torch.no_grad():
+            for mine, saved in ((self.params, state["params"]), (self.slow, state["slow"])):
+                for name, net in mine.items():
+                    for key, p in net.items():
+                        p.copy_(saved[name][key])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for generator, saved in zip(self.generators, state["generators"], strict=True):
+            generator.set_state(saved.cpu())
+
+    def _initial(self, obs_dim: int, seed: int) -> dict[str, nn.Module]:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            return self.algorithm.networks(self.backbone, obs_dim, self.chunk_dim)
+
+    def _leaves(self, params: Parameters, name: str | None = None) -> list[Tensor]:
+        return [p for net in (params if name is None else [name]) for p in params[net].values()]
+
+    def _loss_of_one_seed(self, params: Parameters, slow: Parameters, batch: Batch, noise: Any) -> Any:
+        return self.algorithm.loss(bind(self.backbone, self.modules, params, slow), batch, noise, self.phase)
+
+
+class Actor:
+    """One seed's policy, as evaluation and data collection call it."""
+
+    def __init__(
+        self, algorithm: Algorithm, backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, chunk_dim: int
+    ):
+        self.algorithm, self.backbone, self.modules = algorithm, backbone, modules
+        self.params, self.chunk_dim = params, chunk_dim
+        self.device = next(p.device for net in params.values() for p in net.values())
+
+    @torch.no_grad()
+    def __call__(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """The next chunk of actions [H, action_dim] for one observation [obs_dim], its noise drawn from `rng`."""
+        noise = rng.standard_normal((self.algorithm.candidates(), self.chunk_dim), dtype=np.float32)
+        nets = bind(self.backbone, self.modules, self.params)
+        chunk = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
+        return chunk.reshape(self.algorithm.horizon, -1).cpu().numpy()
+
+    def snapshot(self) -> "Actor":
+        """A copy on the CPU that later updates do not change; it can be sent to another process."""
+        own = {name: {key: p.to("cpu", copy=True) for key, p in net.items()} for name, net in self.params.items()}
+        return Actor(self.algorithm, self.backbone, self.modules, own, self.chunk_dim)
+
+
+def bind(backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, slow: Parameters | None = None) -> Nets:
+    """Networks as functions, by name, with slow copies under `.slow` and, under `.constant`, without gradient to themselves."""
+
+    def bound(values: Parameters) -> Nets:
+        def call(name: str) -> Callable[..., Tensor]:
+            return lambda *inputs: functional_call(modules[name], values[name], inputs)
+
+        return Nets(**{name: Policy(backbone, call(name)) if name == "actor" else call(name) for name in values})
+
+    nets = bound(params)
+    nets.slow = bound(slow or {})
+    nets.constant = bound({name: {key: p.detach() for key, p in net.items()} for name, net in params.items()})
+    return nets
+
+
+def one_after_another(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What `torch.func.vmap(function)` returns, computed for one index of the leading axis after the other."""
+
+    def mapped(*args: Any) -> Any:
+        leaves, structure = tree_flatten(args)
+        rows = zip(*(leaf.unbind(0) for leaf in leaves), strict=True)
+        results = [function(*tree_unflatten(list(row), structure)) for row in rows]
+        return tree_map(lambda *xs: torch.stack(xs), *results)
+
+    return mapped

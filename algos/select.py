@@ -1,0 +1,27 @@
+"""Choosing among candidate actions by their value: best-of-N and top-K."""
+
+from torch import Tensor
+
+from algos.base import Nets
+
+
+def take(candidates: Tensor, index: Tensor) -> Tensor:
+    """The chosen candidates: [..., N, a] and index [..., K] to [..., K, a]."""
+    return candidates.gather(-2, index[..., None].expand(*index.shape, candidates.shape[-1]))
+
+
+def top_k(candidates: Tensor, values: Tensor, k: int) -> Tensor:
+    """P_K(s), the k candidates of highest value, the best last: [..., N, a], [..., N] to [..., k, a] (arXiv 2605.07727, Eq. 15)."""
+    return take(candidates, values.topk(k, -1).indices.flip(-1))
+
+
+def best_of_n(nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+    """argmax_j Q(s, a_j) over samples a_j of the policy, one a noise vector: noise [..., N, a] to [..., a].
+
+    The critic's mean over its ensemble decides (best-of-N, EMaQ: arXiv 2007.11091). One candidate needs no critic.
+    """
+    obs = obs.unsqueeze(-2)
+    candidates = nets.actor.sample(obs, noise)
+    if noise.shape[-2] == 1:
+        return candidates.squeeze(-2)
+    return top_k(candidates, nets.critic(obs, candidates).mean(0), 1).squeeze(-2)

@@ -1,0 +1,75 @@
+"""What every backbone is: a family of generative policies pi(.|s), and how to find one by its file's name.
+
+Shapes, here and in every file of this folder: B states; a = horizon * action_dim, one flattened action chunk;
+P positives a state; G generated samples a state. Noise is always an argument, so every function is deterministic.
+"""
+
+import difflib
+import importlib
+import pkgutil
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Generator, Tensor, nn
+
+Network = Callable[..., Tensor]  # a module with its parameters bound
+Noise = dict[str, Tensor]
+
+
+def option(default: Any, text: str) -> Any:
+    """A field of a configuration, with the sentence that `--help` shows for it."""
+    return field(default=default, metadata={"help": text})
+
+
+@dataclass(frozen=True)
+class Backbone(ABC):
+    """Pulls pi(.|s) toward sets of target actions; says how its noise is drawn and how an action is generated."""
+
+    width: int = option(512, "units of each hidden layer of the policy network")
+    depth: int = option(4, "hidden layers of the policy network")
+
+    @abstractmethod
+    def network(self, obs_dim: int, action_dim: int) -> nn.Module:
+        """The module to train; `action_dim` is a, the size of one flattened chunk."""
+
+    @abstractmethod
+    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
+        """The random numbers that `losses` needs for `batch` states with `positives` target actions in all."""
+
+    @abstractmethod
+    def losses(
+        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """One loss per state for each set of positives, and scalars worth watching.
+
+        obs [B, obs_dim]; each set [B, P, a] in [-1, 1]; every loss [B]. All sets share the generated samples or the
+        network calls where the family allows it, which is why they come together.
+        """
+
+    @abstractmethod
+    def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
+        """Actions in [-1, 1]: obs [..., obs_dim] and standard normal noise [..., a] to [..., a], leading axes broadcast."""
+
+
+def find(folder: str, kind: type, name: str) -> type:
+    """The subclass of `kind` that the file `<folder>/<name>.py` defines. Raises ValueError for an unknown name."""
+    known = names(folder, kind)
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
+        raise ValueError(f"unknown {kind.__name__.lower()} '{name}'; {hint}")
+    return _defined_in(folder, name, kind)
+
+
+def names(folder: str, kind: type) -> list[str]:
+    """Every name that `find` accepts: the files of the folder that define a `kind`."""
+    path = importlib.import_module(folder).__path__
+    return sorted(m.name for m in pkgutil.iter_modules(path) if _defined_in(folder, m.name, kind) is not None)
+
+
+def _defined_in(folder: str, name: str, kind: type) -> type | None:
+    module = importlib.import_module(f"{folder}.{name}")
+    own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
+    return next((cls for cls in own if issubclass(cls, kind) and not cls.__abstractmethods__), None)

@@ -1,0 +1,127 @@
+"""Drifting policies: one pass from noise to action, trained by moving samples along a drifting field.
+
+Deng et al., "Generative Modeling via Drifting" (arXiv 2602.04770); Koo et al., "Drifting Field Policy" (arXiv 2605.07727).
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Generator, Tensor, nn
+
+from backbones.base import Backbone, Network, Noise, option
+from backbones.nets import MLP
+
+Field = Literal["joint", "mean_shift"]
+
+
+def distances(x: Tensor, y: Tensor) -> Tensor:
+    """Euclidean distances |x_i - y_j|: [B, G, a] and [B, M, a] to [B, G, M], kept above 1e-4."""
+    return (x[:, :, None] - y[:, None]).square().sum(-1).clamp_min(1e-8).sqrt()
+
+
+def joint_field(
+    x: Tensor, positives: Tensor, temperatures: Sequence[float], negatives: Tensor | None = None
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The drifting field with attraction and repulsion weighted jointly (arXiv 2602.04770, Algorithm 2).
+
+    x [B, G, a] attract to positives [B, P, a]; repel each other and from negatives [B, C, a]. Returns the field [B, G, a] in
+    units of `unit`, that unit (a scalar) and the force: mean F^2 before normalisation for each temperature [R].
+    Distances are measured in their batch-wide mean, so a temperature has no unit.
+    """
+    repelling = x if negatives is None else torch.cat([x, negatives], 1)
+    targets = torch.cat([repelling, positives], 1)
+    d = distances(x, targets)
+    scale = d.mean()
+    unit = (scale / math.sqrt(x.shape[-1])).clamp_min(1e-3)
+    samples, others = x.shape[1], positives.shape[1] + repelling.shape[1] - x.shape[1]
+    itself = nn.functional.pad(torch.eye(samples, device=x.device, dtype=x.dtype), (0, others))
+    d = d / scale.clamp_min(1e-3) + 100 * itself  # a sample does not repel itself
+
+    field, forces = torch.zeros_like(x), []
+    for temperature in temperatures:
+        logits = -d / temperature
+        weight = (logits.softmax(2) * logits.softmax(1)).clamp_min(1e-6).sqrt()
+        repel, attract = weight.split([repelling.shape[1], positives.shape[1]], 2)
+        c = torch.cat([-repel * attract.sum(2, keepdim=True), attract * repel.sum(2, keepdim=True)], 2)
+        f = (c @ targets - c.sum(2, keepdim=True) * x) / unit
+        forces.append(f.square().mean())
+        field = field + f / forces[-1].clamp_min(1e-8).sqrt()
+    return field, unit, torch.stack(forces)
+
+
+def mean_shift(x: Tensor, y: Tensor, bandwidth: float, kernel: str = "gaussian", exclude_self: bool = False) -> Tensor:
+    """Kernel mean shift: sum_j k(x_i, y_j) (y_j - x_i) / sum_j k(x_i, y_j), [B, G, a] (arXiv 2605.07727, Eq. 3).
+
+    `kernel` is "gaussian", exp(-d^2 / 2h^2), or "laplacian", exp(-d / h). `exclude_self` drops the terms j = i (y is x).
+    """
+    d = distances(x, y)
+    logits = -d.square() / (2 * bandwidth**2) if kernel == "gaussian" else -d / bandwidth
+    if exclude_self:
+        logits = logits - 1e9 * torch.eye(x.shape[1], device=x.device, dtype=x.dtype)
+    return logits.softmax(2) @ y - x
+
+
+def mean_shift_field(
+    x: Tensor, positives: Tensor, bandwidths: Sequence[float], kernel: str = "gaussian", exclude_self: bool = False
+) -> Tensor:
+    """V = V+ - V-: attraction to the positives less attraction to the samples themselves, summed over bandwidths (Eq. 3)."""
+    return sum(
+        mean_shift(x, positives, h, kernel) - mean_shift(x, x, h, kernel, exclude_self) for h in bandwidths
+    )  # type: ignore[return-value]
+
+
+@dataclass(frozen=True)
+class Drifting(Backbone):
+    """a = f(s, noise); the samples regress onto themselves moved along the field, L = |x - sg(x + V)|^2 (Eq. 4)."""
+
+    temperatures: tuple[float, ...] = option((0.05,), "kernel bandwidths h; the fields of several are added")
+    num_generated: int = option(8, "N_gen: samples a state that attract to positives and repel each other")
+    field: Field = option("joint", "joint: as the published runs; mean_shift: Eq. (3) as printed")
+    exclude_self: bool = option(False, "mean_shift only: a sample does not count in its own repulsion")
+    output_gain: float = option(1.0, "widens the initial output layer; 4 keeps modes apart at low temperature")
+
+    def __post_init__(self) -> None:
+        if not self.temperatures or min(self.temperatures) <= 0:
+            raise ValueError(f"backbone.temperatures {self.temperatures}: every temperature must be > 0")
+        if self.num_generated < 2:
+            raise ValueError(f"backbone.num_generated {self.num_generated}: repulsion needs at least 2 samples")
+
+    def network(self, obs_dim: int, action_dim: int) -> nn.Module:
+        return MLP(obs_dim + action_dim, action_dim, self.width, self.depth, False, self.output_gain)
+
+    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
+        shape = (batch, self.num_generated, action_dim)
+        return {"generated": torch.randn(shape, generator=generator, device=generator.device)}
+
+    def losses(
+        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """The drift loss of each set; all sets share the generated samples (arXiv 2605.07727, Eqs. 16, 18)."""
+        x = self.sample(net, obs[:, None], noise["generated"])
+        losses, info = [], {"actor_spread": x.detach().std(1).mean(), "actor_clipped": (x.detach().abs() >= 1).float().mean()}
+        for i, positives in enumerate(positive_sets):
+            loss, scale, force = self.drift_loss(x, positives)
+            losses.append(loss)
+            info |= {f"drift_scale_{i}": scale, f"drift_force_{i}": force}
+        return losses, info
+
+    def drift_loss(self, x: Tensor, positives: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """L_drift(theta; positives, pi_theta) of one set [B], with the field's length scale and force (scalars).
+
+        The joint field is normalised to unit mean square and lengths are divided by the batch's scale, so with one
+        temperature the value is always 1: watch the scale and the force instead.
+        """
+        with torch.no_grad():
+            if self.field == "joint":
+                drift, unit, force = joint_field(x, positives, self.temperatures)
+            else:
+                drift, unit = mean_shift_field(x, positives, self.temperatures, exclude_self=self.exclude_self), x.new_ones(())
+                force = drift.square().mean()
+            goal = x / unit + drift
+        return (x / unit - goal).square().mean((1, 2)), unit * math.sqrt(x.shape[-1]), force.mean()
+
+    def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
+        return net(obs, noise).clamp(-1, 1)

@@ -1,0 +1,61 @@
+"""Flow policies: an ordinary differential equation from noise to action, solved in a few Euler steps.
+
+Lipman et al. (arXiv 2210.02747), as the behaviour policy of Flow Q-Learning (Park et al., arXiv 2502.02538).
+Time runs from the noise (t = 0) to the action (t = 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from backbones.base import Backbone, Network, Noise, option
+from backbones.nets import MLP
+
+Velocity = Callable[[Tensor, Tensor], Tensor]  # v(x, t)
+
+
+def flow_matching_loss(velocity: Velocity, action: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+    """|v(x_t, t) - (action - noise)|^2 at x_t = (1 - t) noise + t action (arXiv 2210.02747, Eq. 23). Returns [..., a]."""
+    x = (1 - t) * noise + t * action
+    return (velocity(x, t) - (action - noise)).square()
+
+
+def euler(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
+    """The solution at t = 1 of dx/dt = v(x, t) from x(0) = noise, in `steps` equal Euler steps."""
+    x = noise
+    for i in range(steps):
+        t = torch.full_like(noise[..., :1], i / steps)
+        x = x + velocity(x, t) / steps
+    return x
+
+
+@dataclass(frozen=True)
+class Flow(Backbone):
+    """a = x(1) with dx/dt = v(s, x, t) and x(0) = noise."""
+
+    flow_steps: int = option(10, "Euler steps from noise to action")
+
+    def __post_init__(self) -> None:
+        if self.flow_steps < 1:
+            raise ValueError(f"backbone.flow_steps {self.flow_steps}: at least 1")
+
+    def network(self, obs_dim: int, action_dim: int) -> nn.Module:
+        return MLP(obs_dim + action_dim + 1, action_dim, self.width, self.depth, layer_norm=False)
+
+    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
+        on = {"generator": generator, "device": generator.device}
+        return {"noise": torch.randn(batch, positives, action_dim, **on), "t": torch.rand(batch, positives, 1, **on)}
+
+    def losses(
+        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Flow matching, averaged over each set; every positive has its own (noise, t)."""
+        action = torch.cat(list(positive_sets), 1)
+        error = flow_matching_loss(lambda x, t: net(obs[:, None], x, t), action, noise["noise"], noise["t"]).mean(-1)
+        sizes = [positives.shape[1] for positives in positive_sets]
+        return [part.mean(1) for part in error.split(sizes, 1)], {}
+
+    def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
+        return euler(lambda x, t: net(obs, x, t), noise, self.flow_steps).clamp(-1, 1)

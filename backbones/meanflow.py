@@ -1,0 +1,78 @@
+"""MeanFlow policies: one step along the mean velocity from noise to action.
+
+Geng et al. (arXiv 2505.13447); with the instantaneous-velocity constraint of MVP (Zhan et al., ICLR 2026).
+Time runs from the action (t = 0) to the noise (t = 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from backbones.base import Backbone, Network, Noise, option
+from backbones.nets import MLP
+
+MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, r, t)
+
+
+def meanflow_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    """Squared error of the MeanFlow identity u = v - (t - r) du/dt, the right side constant (arXiv 2505.13447, Eq. 11).
+
+    action, noise [..., a]; r <= t [..., 1]. Returns [..., a]. At r = t it is flow matching.
+    """
+    z, v = (1 - t) * action + t * noise, noise - action
+    mean_velocity, du_dt = torch.func.jvp(u, (z, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))
+    return (mean_velocity - (v - (t - r) * du_dt).detach()).square()
+
+
+def velocity_constraint_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: Tensor) -> Tensor:
+    """Squared error of u(z_r, r, r) = v: the mean velocity over no time is the velocity (MVP). Returns [..., a]."""
+    z = (1 - r) * action + r * noise
+    return (u(z, r, r) - (noise - action)).square()
+
+
+@dataclass(frozen=True)
+class MeanFlow(Backbone):
+    """a = noise - u(noise, r=0, t=1): the mean velocity of a flow over its whole time, in one network call."""
+
+    constraint_weight: float = option(1.0, "weight of the instantaneous-velocity constraint")
+    time_mean: float = option(-0.4, "r and t are sigmoids of normals with this mean")
+    time_std: float = option(1.0, "and this standard deviation")
+    equal_times: float = option(0.0, "share of draws with r = t (Geng et al. use 0.75)")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.equal_times <= 1:
+            raise ValueError(f"backbone.equal_times {self.equal_times}: a share lies in [0, 1]")
+
+    def network(self, obs_dim: int, action_dim: int) -> nn.Module:
+        return MLP(obs_dim + action_dim + 2, action_dim, self.width, self.depth, layer_norm=False)
+
+    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
+        def normal(*shape: int) -> Tensor:
+            return torch.randn(shape, generator=generator, device=generator.device)
+
+        times = torch.sigmoid(self.time_mean + self.time_std * normal(2, batch, positives, 1))
+        r, t = times.amin(0), times.amax(0)
+        equal = torch.rand(r.shape, generator=generator, device=generator.device) < self.equal_times
+        return {"noise": normal(batch, positives, action_dim), "r": torch.where(equal, t, r), "t": t}
+
+    def losses(
+        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Identity plus constraint, averaged over each set; every positive has its own (noise, r, t)."""
+
+        def u(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
+            return net(obs[:, None], z, r, t)
+
+        action = torch.cat(list(positive_sets), 1)
+        identity = meanflow_loss(u, action, noise["noise"], noise["r"], noise["t"])
+        constraint = velocity_constraint_loss(u, action, noise["noise"], noise["r"])
+        error = (identity + self.constraint_weight * constraint).mean(-1)
+        sizes = [positives.shape[1] for positives in positive_sets]
+        info = {"meanflow_loss": identity.detach().mean(), "constraint_loss": constraint.detach().mean()}
+        return [part.mean(1) for part in error.split(sizes, 1)], info
+
+    def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
+        r = torch.zeros_like(noise[..., :1])
+        return (noise - net(obs, noise, r, r + 1)).clamp(-1, 1)

@@ -1,0 +1,127 @@
+"""Replay: chunks drawn uniformly from a dataset and from what S seeds collect online.
+
+    | dataset rows, shared by all seeds | ring of seed 0 | ring of seed 1 | ...          one storage, nothing copied per seed
+
+Rows are those of `envs.dataset`: an episode's final observation has a row of its own. A chunk may be drawn once the row with
+the observation after it is written, and until its first row is overwritten.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from envs.dataset import Dataset
+
+
+class Replay:
+    """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps."""
+
+    def __init__(self, dataset: Dataset, horizon: int, seeds: int, capacity: int, device: str | torch.device = "cpu"):
+        if 0 < capacity <= horizon:
+            raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
+        self.horizon, self.capacity, self.data_rows, self.device = horizon, capacity, len(dataset.obs), torch.device(device)
+        self.data_starts = torch.from_numpy(dataset.starts(horizon)).to(self.device)
+        self.rings = [Ring(capacity) for _ in range(seeds)]
+        self.starts = torch.zeros(seeds, capacity, dtype=torch.int64, device=self.device)
+
+        def storage(values: np.ndarray) -> Tensor:
+            rows = torch.empty(self.data_rows + seeds * capacity, *values.shape[1:], device=self.device)
+            rows[: self.data_rows] = torch.from_numpy(values)
+            return rows
+
+        self.obs, self.action = storage(dataset.obs), storage(dataset.action)
+        self.reward, self.mask = storage(dataset.reward), storage(dataset.mask)
+
+    def add(self, seed: int, obs: Any, action: Any, reward: float, mask: float) -> None:
+        """One online transition of the seed with this index; its next observation is the next row of the same episode."""
+        row = self._next_row(seed, obs)
+        self.action[row] = torch.as_tensor(action)
+        self.reward[row], self.mask[row] = reward, mask
+
+    def finish(self, seed: int, obs: Any) -> None:
+        """The final observation of the episode."""
+        self._next_row(seed, obs)
+        self.rings[seed].episode_rows = 0
+
+    def sample(self, generators: list[Generator], batch_size: int) -> dict[str, Tensor]:
+        """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
+        reward and mask [S, B, H]."""
+        first = torch.stack([self._draw_starts(i, batch_size, g) for i, g in enumerate(generators)])
+        rows = first[..., None] + torch.arange(self.horizon + 1, device=self.device)
+        ring_ends = self.data_rows + self.capacity * torch.arange(1, len(self.rings) + 1, device=self.device)[:, None, None]
+        rows = torch.where(rows >= ring_ends, rows - self.capacity, rows)
+        steps = rows[..., :-1]
+        return {
+            "obs": self.obs[rows[..., 0]],
+            "action": self.action[steps].flatten(-2),
+            "reward": self.reward[steps],
+            "mask": self.mask[steps],
+            "next_obs": self.obs[rows[..., -1]],
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """The online part; the dataset is not part of it."""
+        rings = []
+        for i, ring in enumerate(self.rings):
+            part = slice(self._base(i), self._base(i) + min(ring.written, self.capacity))
+            rows = [getattr(self, name)[part].cpu() for name in ("obs", "action", "reward", "mask")]
+            rings.append({"counters": vars(ring), "starts": self.starts[i].cpu(), "rows": rows})
+        return {"rings": rings}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        for i, saved in enumerate(state["rings"]):
+            vars(self.rings[i]).update(saved["counters"])
+            self.starts[i] = saved["starts"]
+            for name, rows in zip(("obs", "action", "reward", "mask"), saved["rows"], strict=True):
+                getattr(self, name)[self._base(i) : self._base(i) + len(rows)] = rows
+
+    def _base(self, seed: int) -> int:
+        return self.data_rows + seed * self.capacity
+
+    def _next_row(self, seed: int, obs: Any) -> int:
+        ring, base = self.rings[seed], self._base(seed)
+        number = ring.next_start
+        slot, start = ring.advance(self.horizon)
+        if start is not None:
+            self.starts[seed, number % self.capacity] = base + start
+        self.obs[base + slot] = torch.as_tensor(obs)
+        return base + slot
+
+    def _draw_starts(self, seed: int, batch_size: int, generator: Generator) -> Tensor:
+        ring, offline = self.rings[seed], len(self.data_starts)
+        drawn = torch.randint(offline + ring.num_starts, (batch_size,), generator=generator, device=self.device)
+        if ring.num_starts == 0:
+            return self.data_starts[drawn]
+        online = self.starts[seed, (drawn - offline + ring.oldest_start) % self.capacity]
+        return torch.where(drawn < offline, self.data_starts[drawn.clamp_max(offline - 1)], online)
+
+
+class Ring:
+    """Which rows of one seed's ring are written, and which of them start a whole chunk. Starts are numbered as they appear."""
+
+    def __init__(self, capacity: int):
+        self.written = 0  # rows ever written; row n lives in slot n % capacity
+        self.episode_rows = 0  # of the episode under way
+        self.oldest_start = self.next_start = 0
+        self.is_start = torch.zeros(capacity, dtype=torch.bool)
+
+    @property
+    def num_starts(self) -> int:
+        return self.next_start - self.oldest_start
+
+    def advance(self, horizon: int) -> tuple[int, int | None]:
+        """Take the next row: its slot, and the slot of the chunk that this row completes, if it does."""
+        slot = self.written % len(self.is_start)
+        if self.is_start[slot]:
+            self.is_start[slot] = False
+            self.oldest_start += 1
+        self.written += 1
+        self.episode_rows += 1
+        if self.episode_rows <= horizon:
+            return slot, None
+        start = (self.written - 1 - horizon) % len(self.is_start)
+        self.is_start[start] = True
+        self.next_start += 1
+        return slot, start

@@ -1,0 +1,88 @@
+"""Run records: what one run did, one JSON object a line, appended as it happens.
+
+    {"kind": "start", "schema": 1, "config": {...}, "task": ..., "seeds": [...], "versions": {...}, "dataset": {...}, ...}
+    {"kind": "metrics", "phase": "offline", "step": 500, "values": {"critic_loss": [one number a seed], ...}}
+    {"kind": "evaluation", "seed": 0, "phase": "offline", "step": 5000, "success": [1, 0, ...], "return": [...], "length": [...]}
+    {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
+
+Entry i of an evaluation's lists is episode i. A run that was interrupted and resumed says some things twice, identically; the
+last one counts. A torn last line is ignored. Nothing is learned from a record's path.
+"""
+
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA = 1
+
+
+class Writer:
+    """Appends to one record. One writer a file."""
+
+    def __init__(self, path: Path):
+        self.path = path
+        _drop_torn_line(path)
+
+    def write(self, kind: str, **fields: Any) -> None:
+        """One line, on disk when this returns."""
+        line = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":")) + "\n"
+        with open(self.path, "ab") as file:
+            file.write(line.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class Run:
+    """One record, read: its first line, its evaluations and metrics in the order of their steps, and how it ended."""
+
+    path: Path
+    start: dict[str, Any]
+    evaluations: list[dict[str, Any]] = field(default_factory=list)
+    metrics: list[dict[str, Any]] = field(default_factory=list)
+    end: dict[str, Any] | None = None
+
+    @property
+    def status(self) -> str:
+        return self.end["status"] if self.end else "unfinished"
+
+    def last(self, seed: int, phase: str) -> dict[str, Any] | None:
+        """The last evaluation of a seed in a phase, if there is one."""
+        found = [e for e in self.evaluations if e["seed"] == seed and e["phase"] == phase]
+        return found[-1] if found else None
+
+
+def read(path: Path) -> Run:
+    """The record at `path`. ValueError in one line when it is not one."""
+    lines = []
+    for number, text in enumerate(path.read_bytes().split(b"\n"), 1):
+        try:
+            lines.append(json.loads(text)) if text else None
+        except ValueError:
+            if number <= path.read_bytes().count(b"\n"):
+                raise ValueError(f"{path}: line {number} is not JSON") from None
+    if not lines or lines[0].get("kind") != "start":
+        raise ValueError(f"{path}: a record begins with a line of kind 'start'")
+    if lines[0].get("schema") != SCHEMA:
+        raise ValueError(f"{path}: schema {lines[0].get('schema')}, this version reads {SCHEMA}")
+
+    def latest(kind: str, *keys: str) -> list[dict[str, Any]]:
+        found = {tuple(line[key] for key in keys): line for line in lines if line["kind"] == kind}
+        return sorted(found.values(), key=lambda line: (line["phase"] == "online", line["step"]))
+
+    ends = [line for line in lines if line["kind"] in ("end", "resume")]
+    end = ends[-1] if ends and ends[-1]["kind"] == "end" else None
+    return Run(path, lines[0], latest("evaluation", "seed", "phase", "step"), latest("metrics", "phase", "step"), end)
+
+
+def find(folder: Path) -> list[Path]:
+    """Every record below a folder."""
+    return sorted(folder.rglob("*.jsonl"))
+
+
+def _drop_torn_line(path: Path) -> None:
+    if path.exists() and not (data := path.read_bytes()).endswith(b"\n"):
+        with open(path, "r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)

@@ -1,0 +1,241 @@
+"""Train and evaluate a policy, and leave a record: `python -m eval.run --backbone drifting --algo dfp`."""
+
+import argparse
+import dataclasses
+import errno
+import os
+import platform
+import shlex
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import torch
+from tabulate import tabulate
+
+from algos.base import Algorithm
+from backbones.base import Backbone, names
+from envs.dataset import Dataset
+from envs.fetch import fetch
+from envs.physics import physics_fingerprint
+from envs.task import TASKS, Task, find_task
+from eval import record
+from eval.options import Parser, add_fields, refuse
+from eval.protocol import PRESETS, Config, configure, name_of
+from eval.rollout import Evaluator
+from eval.train import Diverged, Training, refuse_other_config
+
+PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
+
+
+def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
+    """The command line's choices, and the configuration they make. ValueError for impossible ones."""
+    chooser = Parser(add_help=False)
+    choices = chooser.add_argument_group("what to run")
+    choices.add_argument("--backbone", default="drifting", help=f"policy family: {', '.join(names('backbones', Backbone))}")
+    choices.add_argument("--algo", default="dfp", help=f"learning rule: {', '.join(names('algos', Algorithm))}")
+    choices.add_argument("--task", default="cube-single-task2", help="what to solve; --list shows all")
+    choices.add_argument("--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)}")
+    choices.add_argument("--protocol", choices=("offline-to-online", "offline"), help="the task's first, if not given")
+    choices.add_argument("--horizon", type=int, dest="algo.horizon", default=argparse.SUPPRESS, help="as --algo.horizon")
+    chosen, _ = chooser.parse_known_args(arguments)
+    names_of_parts = (chosen.task, chosen.backbone, chosen.algo, chosen.preset, chosen.protocol)
+    defaults = configure(*names_of_parts)
+
+    parser = Parser(prog="python -m eval.run", description=__doc__, parents=[chooser])
+    here = parser.add_argument_group("where and how (no result depends on these)")
+    here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; ~/.ogbench/data is searched too")
+    here.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
+    here.add_argument("--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs")
+    here.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates in this one")
+    here.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    here.add_argument("--compile", action="store_true", help="torch.compile the update")
+    here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks and presets")
+    add_fields(parser, "the run", defaults, skip=("task", "backbone", "algo", "preset", "protocol"))
+    add_fields(parser, f"algorithm {chosen.algo}", defaults.algo, "algo.")
+    add_fields(parser, f"backbone {chosen.backbone}", defaults.backbone, "backbone.")
+    options = parser.parse_args(arguments)
+    if options.workers < 0:
+        raise ValueError(f"workers {options.workers}: must not be negative")
+    fields = {f.name for f in dataclasses.fields(Config)} - {"task", "backbone", "algo", "preset", "protocol"}
+    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(options).items() if k in fields or "." in k}
+    return options, configure(*names_of_parts, **changes)
+
+
+def load_dataset(task: Task, folder: Path) -> Dataset:
+    """The task's data as found in `folder` or in OGBench's own folder, else downloaded to `folder`."""
+    folders = [folder, Path.home() / ".ogbench" / "data"]
+    try:
+        return task.load_dataset(folders)
+    except FileNotFoundError:
+        fetch(task, folder)
+        return task.load_dataset(folders)
+
+
+def describe(config: Config, dataset: Dataset, device: str, command: str) -> dict[str, Any]:
+    """The record's first line: all that is needed to judge the numbers, and to make them again."""
+    return {
+        "schema": record.SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "config": config.to_json(),
+        "digest": config.digest(),
+        "dataset": dataset.origin,
+        "physics": physics_fingerprint(config.task),
+        "versions": versions(),
+        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads",
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a result depends on, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def choose_device(name: str) -> str:
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
+    return device
+
+
+def new_folder(config: Config, runs: Path) -> Path:
+    """A fresh folder for a run; its name helps people, and nothing reads it."""
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        try:
+            (runs / (stem + suffix)).mkdir(parents=True)
+            return runs / (stem + suffix)
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{runs / stem}: too many runs of one second")
+
+
+def unfinished_folder(config: Config, runs: Path) -> Path:
+    """The newest run that can be resumed. ValueError when there is none, or only of other configurations."""
+    candidates = []
+    for path in record.find(runs):
+        run = record.read(path)
+        if run.status != "finished" and (path.parent / "checkpoint.pt").exists():
+            candidates.append(run)
+    candidates.sort(key=lambda run: run.start["created"])
+    if not candidates:
+        raise ValueError(f"nothing to resume in {runs}: no unfinished run with a checkpoint")
+    same = [run for run in candidates if run.start["digest"] == config.digest()]
+    if not same:
+        refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
+    return same[-1].path.parent
+
+
+def summary(run: record.Run) -> str:
+    """The run's result: success rate of each seed at the end of each phase, over how many episodes."""
+    rows = []
+    for seed in run.start["config"]["seeds"]:
+        ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
+        rates = [f"{100 * sum(e['success']) / len(e['success']):.1f}" if e else "-" for e in ends.values()]
+        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
+    return tabulate(rows, headers=["seed", "offline success %", "online success %", "episodes"], disable_numparse=True)
+
+
+def execute(training: Training, writer: record.Writer) -> int:
+    """Runs to the end, to a signal, or to a failure; the record says which. Returns the exit code."""
+    received: list[int] = []
+
+    def ask_to_stop(number: int, _: Any) -> None:
+        received.append(number)
+        training.stop = True
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, ask_to_stop)
+    begun = time.monotonic()
+    status, reason = "failed", ""
+    try:
+        finished = training.run()
+        status, reason = ("finished", "") if finished else ("stopped", signal.Signals(received[-1]).name)
+    except Diverged as error:
+        reason = str(error)
+        print(f"error: {reason}; the run is recorded as failed", file=sys.stderr)
+    except BaseException as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise
+    finally:
+        training.evaluator.close()
+        writer.write("end", status=status, reason=reason, seconds=round(time.monotonic() - begun, 1))
+    return {"finished": 0, "stopped": 128 + (received or [0])[-1], "failed": 1}[status]
+
+
+def listing() -> str:
+    """Backbones, algorithms, tasks and presets."""
+    tasks = [[t.name, t.obs_dim, t.action_dim, t.time_limit, t.dataset, ", ".join(t.protocols)] for t in TASKS.values()]
+    return "\n\n".join(
+        [
+            f"backbones   {', '.join(names('backbones', Backbone))}",
+            f"algorithms  {', '.join(names('algos', Algorithm))}",
+            "presets\n" + tabulate([(f"  {n}", f.__doc__.splitlines()[0]) for n, f in PRESETS.items()], tablefmt="plain"),
+            tabulate(tasks, headers=["task", "obs", "action", "time limit", "dataset", "the paper's protocols"]),
+        ]
+    )
+
+
+def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "eval.run", *arguments])
+    if "--list" in arguments:
+        print(listing())
+        return 0
+    try:
+        options, config = parse(arguments)
+        device = choose_device(options.device)
+        folder = unfinished_folder(config, options.runs) if options.resume else None
+        dataset = load_dataset(config.task, options.data)
+        dataset.starts(config.algo.horizon)  # refuses a horizon that no episode has
+        start = describe(config, dataset, device, command)
+        folder = folder or new_folder(config, options.runs)
+    except (ValueError, OSError) as error:
+        refuse(error)
+
+    try:
+        writer = record.Writer(folder / "record.jsonl")
+        evaluator = Evaluator(config.task, config.success_timing, options.workers)
+        training = Training(config, dataset, writer, evaluator, folder / "checkpoint.pt", device, options.compile)
+        if options.resume:
+            training.restore()
+            writer.write("resume", created=start["created"], **{k: start[k] for k in ("dataset", "physics", "versions")})
+        else:
+            writer.write("start", **start)
+        code = execute(training, writer)
+    except OSError as error:
+        if error.errno == errno.ENOSPC:
+            refuse(f"{folder}: no space left on the device; free some and continue with --resume")
+        raise
+    run = record.read(writer.path)
+    if run.evaluations:
+        print(f"\n{name_of(config.algo)} with {name_of(config.backbone)} on {config.task.name}, preset {config.preset}\n")
+        print(summary(run))
+    print(f"\nrecord: {writer.path}")
+    print(next_step(command, code, options))
+    return code
+
+
+def next_step(command: str, code: int, options: argparse.Namespace) -> str:
+    """What to do now, in one line."""
+    if code == 0:
+        return f"its place in the paper's tables: python -m tables 1 7 --runs {options.runs}"
+    resume = "" if options.resume else " --resume"
+    return f"continue with: {command}{resume}" if code > 2 else "see the record's last lines for the reason"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,215 @@
+"""Training: the offline loop, the online loop, and what lies between two of their steps.
+
+Every random number comes from (seed, place): update noise and replay draws from the seed's generator, which checkpoints keep;
+resets and action noise from (seed, episode, step). So a run that is interrupted and resumed equals one that was not.
+"""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from algos.base import Batch
+from algos.learner import Actor, Learner
+from envs.dataset import Dataset
+from envs.replay import Replay
+from eval.protocol import Config
+from eval.record import Writer
+from eval.rollout import TRAIN, Evaluator, action_rng, reset_seed
+
+CHECKPOINT_SECONDS = 600
+
+
+class Diverged(RuntimeError):
+    """A loss stopped being a finite number."""
+
+
+class Explorer:
+    """One seed's environment in the online phase: executes the policy's chunks and fills the replay.
+
+    It is checkpointed as the actions of the episode under way and restored by repeating them from the episode's reset.
+    """
+
+    def __init__(self, config: Config, seed: int):
+        self.env = config.task.make_env(config.success_timing)
+        self.seed = seed
+        self._reset(0)
+
+    def step(self, actor: Actor, replay: Replay, index: int) -> None:
+        """One environment step; its transition goes to the replay of the seed with this index."""
+        if not self.planned:
+            self.planned = list(actor(self.obs, action_rng(TRAIN, self.seed, self.episode, len(self.taken))))
+        action = self.planned.pop(0)
+        obs, reward, terminated, truncated, _ = self.env.step(action)
+        replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)
+        self.obs = obs
+        self.taken.append(action)
+        if terminated or truncated:
+            replay.finish(index, obs)
+            self._reset(self.episode + 1)
+
+    def state_dict(self) -> dict[str, Any]:
+        def tensor(actions: list[np.ndarray]) -> torch.Tensor:
+            return torch.from_numpy(np.stack(actions)) if actions else torch.empty(0)
+
+        return {"episode": self.episode, "taken": tensor(self.taken), "planned": tensor(self.planned)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._reset(state["episode"])
+        for action in state["taken"].numpy():
+            self.obs, *_ = self.env.step(action)
+            self.taken.append(action)
+        self.planned = list(state["planned"].numpy())
+
+    def _reset(self, episode: int) -> None:
+        self.episode = episode
+        self.obs, _ = self.env.reset(seed=reset_seed(TRAIN, self.seed, episode))
+        self.taken: list[np.ndarray] = []
+        self.planned: list[np.ndarray] = []
+
+
+class Training:
+    """One run of a configuration: `run` continues from wherever the state is and returns when done or told to stop."""
+
+    def __init__(
+        self,
+        config: Config,
+        dataset: Dataset,
+        record: Writer,
+        evaluator: Evaluator,
+        checkpoint: Path,
+        device: str = "cpu",
+        compile: bool = False,
+    ):
+        self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
+        task, algo = config.task, config.algo
+        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
+        capacity = config.online_steps and (config.replay_capacity or most_rows(config.online_steps))
+        self.replay = Replay(dataset, algo.horizon, len(config.seeds), capacity, device)
+        self.explorers: list[Explorer] = []
+        self.done = {"offline": 0, "online": 0}
+        self.stop = False  # set it to leave after the current step
+        self._saved = time.monotonic()
+
+    def run(self) -> bool:
+        """Both phases; true when complete, false when stopped early. Either way the checkpoint is current."""
+        self._phase("offline", self.config.offline_steps, self._update)
+        if self.config.online_steps and not self.stop:
+            if self.learner.phase == "offline":
+                self.learner.begin("online")
+            self.explorers = self.explorers or [Explorer(self.config, seed) for seed in self.config.seeds]
+            self._phase("online", self.config.online_steps, self._explore_and_update)
+        self.save()
+        return not self.stop
+
+    def _phase(self, phase: str, steps: int, one_step: Callable[[int], dict[str, torch.Tensor] | None]) -> None:
+        bar = tqdm(total=steps, initial=self.done[phase], desc=phase, unit="step", disable=steps == 0, mininterval=0.5)
+        while self.done[phase] < steps and not self.stop:
+            step = self.done[phase] + 1
+            info = one_step(step)
+            self.done[phase] = step
+            bar.update()
+            if info is not None and (step % self.config.log_every == 0 or step == steps):
+                self._log(phase, step, info)
+            if step % self.config.eval_every == 0 or step == steps:
+                bar.set_postfix_str(f"success {self._evaluate(phase, step):.0%}")
+                self.save()
+            elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                self.save()
+        bar.close()
+
+    def _update(self, step: int) -> dict[str, torch.Tensor]:
+        batch = self.replay.sample(self.learner.generators, self.config.algo.batch_size)
+        return self.learner.update(Batch(**batch), self.learner.draw())
+
+    def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
+        for index, explorer in enumerate(self.explorers):
+            explorer.step(self.learner.actor(index), self.replay, index)
+        return self._update(step) if step > self.config.online_warmup else None
+
+    def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:
+        values = {name: value.tolist() for name, value in info.items()}
+        for name, numbers in values.items():
+            for seed, number in zip(self.config.seeds, numbers, strict=True):
+                if not np.isfinite(number):
+                    raise Diverged(f"{name} of seed {seed} is {number} at {phase} step {step}")
+        self.record.write("metrics", phase=phase, step=step, values=values)
+
+    def _evaluate(self, phase: str, step: int) -> float:
+        """Evaluates every seed, records each episode, and returns the mean success rate."""
+        actors = {seed: self.learner.actor(i).snapshot() for i, seed in enumerate(self.config.seeds)}
+        total = len(actors) * self.config.eval_episodes
+        episodes = list(
+            tqdm(
+                self.evaluator.evaluate(actors, self.config.eval_episodes),
+                total=total, desc=f"evaluation at {phase} step {step}", unit="episode", leave=False,
+            )
+        )  # fmt: skip
+        for seed in actors:
+            own = [e for e in episodes if e.seed == seed]
+            self.record.write(
+                "evaluation", seed=seed, phase=phase, step=step,
+                success=[int(e.success) for e in own],
+                **{"return": [round(e.total_reward, 6) for e in own]},
+                length=[e.length for e in own],
+            )  # fmt: skip
+        return sum(e.success for e in episodes) / total
+
+    def save(self) -> None:
+        """Everything that the rest of the run depends on, in place of the last checkpoint, atomically."""
+        state = {
+            "config": self.config.to_json(),
+            "done": self.done,
+            "learner": self.learner.state_dict(),
+            "replay": self.replay.state_dict(),
+            "explorers": [explorer.state_dict() for explorer in self.explorers],
+        }
+        write_atomically(self.checkpoint, lambda path: torch.save(state, path))
+        self._saved = time.monotonic()
+
+    def restore(self) -> None:
+        """Continue from the checkpoint. ValueError when it is of another configuration."""
+        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
+        refuse_other_config(state["config"], self.config.to_json(), self.checkpoint)
+        self.done = state["done"]
+        self.learner.load_state_dict(state["learner"])
+        self.replay.load_state_dict(state["replay"])
+        for seed, saved in zip(self.config.seeds, state["explorers"], strict=False):
+            explorer = Explorer(self.config, seed)
+            explorer.load_state_dict(saved)
+            self.explorers.append(explorer)
+
+
+def most_rows(online_steps: int) -> int:
+    """Rows that `online_steps` transitions can take: each episode, of one step at least, adds its final observation."""
+    return 2 * online_steps
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """`path` is the old file until it is the whole new one, also when writing fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def refuse_other_config(saved: dict[str, Any], wanted: dict[str, Any], where: Path) -> None:
+    """ValueError naming the first field in which two configurations differ."""
+
+    def flat(config: dict[str, Any]) -> dict[str, Any]:
+        nested = {f"{k}.{n}": v for k, part in config.items() if isinstance(part, dict) for n, v in part.items()}
+        return {k: v for k, v in config.items() if not isinstance(v, dict)} | nested
+
+    old, new = flat(saved), flat(wanted)
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            raise ValueError(f"{where} is of another configuration: its {name} is {old.get(name)}, here {new.get(name)}")
