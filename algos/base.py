@@ -131,8 +131,3 @@ class ActorCritic(Algorithm):
 
     def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
         return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)
-
-
-def normal(generator: Generator, *shape: int) -> Tensor:
-    """Standard normal noise from one seed's generator, on its device."""
-    return torch.randn(shape, generator=generator, device=generator.device)

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import ActorCritic, Batch, Info, Nets, Phase, normal
+from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.select import best_of_n, top_k
-from backbones.base import Backbone, option
+from backbones.base import Backbone, normal, option
 
 
 @dataclass(frozen=True)

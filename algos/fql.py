@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import ActorCritic, Batch, Info, Nets, Phase, normal
-from backbones.base import Backbone, option
+from algos.base import ActorCritic, Batch, Info, Nets, Phase
+from backbones.base import Backbone, normal, option
 from backbones.nets import MLP
 
 

@@ -11,7 +11,7 @@ def take(candidates: Tensor, index: Tensor) -> Tensor:
 
 
 def top_k(candidates: Tensor, values: Tensor, k: int) -> Tensor:
-    """P_K(s), the k candidates of highest value, the best last: [..., N, a], [..., N] to [..., k, a] (arXiv 2605.07727, Eq. 15)."""
+    """P_K(s), the k candidates of highest value, the best last: [..., N, a], [..., N] to [..., k, a] (Eq. 15)."""
     return take(candidates, values.topk(k, -1).indices.flip(-1))
 
 

@@ -6,12 +6,14 @@ P positives a state; G generated samples a state. Noise is always an argument, s
 
 import difflib
 import importlib
+import inspect
 import pkgutil
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 
 Network = Callable[..., Tensor]  # a module with its parameters bound
@@ -21,6 +23,16 @@ Noise = dict[str, Tensor]
 def option(default: Any, text: str) -> Any:
     """A field of a configuration, with the sentence that `--help` shows for it."""
     return field(default=default, metadata={"help": text})
+
+
+def normal(generator: Generator, *shape: int) -> Tensor:
+    """Standard normal noise from one seed's generator, on its device."""
+    return torch.randn(shape, generator=generator, device=generator.device)
+
+
+def uniform(generator: Generator, *shape: int) -> Tensor:
+    """Noise uniform in [0, 1) from one seed's generator, on its device."""
+    return torch.rand(shape, generator=generator, device=generator.device)
 
 
 @dataclass(frozen=True)
@@ -60,16 +72,16 @@ def find(folder: str, kind: type, name: str) -> type:
         near = difflib.get_close_matches(name, known, n=3)
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(known)}"
         raise ValueError(f"unknown {kind.__name__.lower()} '{name}'; {hint}")
-    return _defined_in(folder, name, kind)
+    return _defined_in(folder, name, kind)[0]
 
 
 def names(folder: str, kind: type) -> list[str]:
     """Every name that `find` accepts: the files of the folder that define a `kind`."""
     path = importlib.import_module(folder).__path__
-    return sorted(m.name for m in pkgutil.iter_modules(path) if _defined_in(folder, m.name, kind) is not None)
+    return sorted(m.name for m in pkgutil.iter_modules(path) if _defined_in(folder, m.name, kind))
 
 
-def _defined_in(folder: str, name: str, kind: type) -> type | None:
+def _defined_in(folder: str, name: str, kind: type) -> list[type]:
     module = importlib.import_module(f"{folder}.{name}")
     own = (value for value in vars(module).values() if isinstance(value, type) and value.__module__ == module.__name__)
-    return next((cls for cls in own if issubclass(cls, kind) and not cls.__abstractmethods__), None)
+    return [cls for cls in own if issubclass(cls, kind) and not inspect.isabstract(cls)]

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, option
+from backbones.base import Backbone, Network, Noise, normal, option
 from backbones.nets import MLP
 
 Field = Literal["joint", "mean_shift"]
@@ -68,9 +68,8 @@ def mean_shift_field(
     x: Tensor, positives: Tensor, bandwidths: Sequence[float], kernel: str = "gaussian", exclude_self: bool = False
 ) -> Tensor:
     """V = V+ - V-: attraction to the positives less attraction to the samples themselves, summed over bandwidths (Eq. 3)."""
-    return sum(
-        mean_shift(x, positives, h, kernel) - mean_shift(x, x, h, kernel, exclude_self) for h in bandwidths
-    )  # type: ignore[return-value]
+    fields = [mean_shift(x, positives, h, kernel) - mean_shift(x, x, h, kernel, exclude_self) for h in bandwidths]
+    return torch.stack(fields).sum(0)
 
 
 @dataclass(frozen=True)
@@ -93,8 +92,7 @@ class Drifting(Backbone):
         return MLP(obs_dim + action_dim, action_dim, self.width, self.depth, False, self.output_gain)
 
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        shape = (batch, self.num_generated, action_dim)
-        return {"generated": torch.randn(shape, generator=generator, device=generator.device)}
+        return {"generated": normal(generator, batch, self.num_generated, action_dim)}
 
     def losses(
         self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, option
+from backbones.base import Backbone, Network, Noise, normal, option, uniform
 from backbones.nets import MLP
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # v(x, t)
@@ -45,8 +45,7 @@ class Flow(Backbone):
         return MLP(obs_dim + action_dim + 1, action_dim, self.width, self.depth, layer_norm=False)
 
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        on = {"generator": generator, "device": generator.device}
-        return {"noise": torch.randn(batch, positives, action_dim, **on), "t": torch.rand(batch, positives, 1, **on)}
+        return {"noise": normal(generator, batch, positives, action_dim), "t": uniform(generator, batch, positives, 1)}
 
     def losses(
         self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, option
+from backbones.base import Backbone, Network, Noise, normal, option, uniform
 from backbones.nets import MLP
 
 MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, r, t)
@@ -22,7 +22,7 @@ def meanflow_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: Tensor, t: 
     action, noise [..., a]; r <= t [..., 1]. Returns [..., a]. At r = t it is flow matching.
     """
     z, v = (1 - t) * action + t * noise, noise - action
-    mean_velocity, du_dt = torch.func.jvp(u, (z, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))
+    mean_velocity, du_dt = torch.func.jvp(u, (z, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
     return (mean_velocity - (v - (t - r) * du_dt).detach()).square()
 
 
@@ -49,13 +49,10 @@ class MeanFlow(Backbone):
         return MLP(obs_dim + action_dim + 2, action_dim, self.width, self.depth, layer_norm=False)
 
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        def normal(*shape: int) -> Tensor:
-            return torch.randn(shape, generator=generator, device=generator.device)
-
-        times = torch.sigmoid(self.time_mean + self.time_std * normal(2, batch, positives, 1))
+        times = torch.sigmoid(self.time_mean + self.time_std * normal(generator, 2, batch, positives, 1))
         r, t = times.amin(0), times.amax(0)
-        equal = torch.rand(r.shape, generator=generator, device=generator.device) < self.equal_times
-        return {"noise": normal(batch, positives, action_dim), "r": torch.where(equal, t, r), "t": t}
+        equal = uniform(generator, batch, positives, 1) < self.equal_times
+        return {"noise": normal(generator, batch, positives, action_dim), "r": torch.where(equal, t, r), "t": t}
 
     def losses(
         self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise

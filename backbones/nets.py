@@ -1,5 +1,7 @@
 """The multilayer perceptron that policies and critics share."""
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 
@@ -14,13 +16,12 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, outputs: int, width: int, depth: int, layer_norm: bool, output_gain: float = 1.0):
         super().__init__()
         sizes = [inputs, *[width] * depth, outputs]
-        self.layers = nn.ModuleList(nn.Linear(m, n) for m, n in zip(sizes, sizes[1:], strict=False))
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(depth)) if layer_norm else None
-        for layer in self.layers:
-            nn.init.xavier_uniform_(layer.weight)
+        layers = [nn.Linear(m, n) for m, n in pairwise(sizes)]
+        for layer in layers:
+            nn.init.xavier_uniform_(layer.weight, output_gain if layer is layers[-1] else 1.0)
             nn.init.zeros_(layer.bias)
-        with torch.no_grad():
-            self.layers[-1].weight *= output_gain
+        self.layers = nn.ModuleList(layers)
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(depth)) if layer_norm else None
 
     def forward(self, *inputs: Tensor) -> Tensor:
         lead = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))

@@ -1,9 +1,9 @@
 """A dataset of episodes, and the chunks that lie inside them.
 
-    row        0     1     2     3  |  4     5     6
-    obs       s0    s1    s2    s3  | s0'   s1'   s2'        an episode's last row holds only its final observation,
-    action    a0    a1    a2     -  | a0'   a1'    -         so the next observation of row i is row i + 1
-    chunks of horizon 2 start at rows 0, 1, 4
+row        0     1     2     3  |  4     5     6
+obs       s0    s1    s2    s3  | s0'   s1'   s2'        an episode's last row holds only its final observation,
+action    a0    a1    a2     -  | a0'   a1'    -         so the next observation of row i is row i + 1
+chunks of horizon 2 start at rows 0, 1, 4
 """
 
 from dataclasses import dataclass, field

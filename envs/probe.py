@@ -24,7 +24,9 @@ class Bandit(Task):
     noise: float = 0.05
 
     def make_env(self, success_timing: SuccessTiming = "post") -> gymnasium.Env:
-        return ProbeEnv(self, lambda state, action: (state + 1, self.reward(action), True, abs(action[0] - self.modes[-1]) < 0.2))
+        return ProbeEnv(
+            self, lambda state, action: (state + 1, self.reward(action), True, abs(action[0] - self.modes[-1]) < 0.2)
+        )
 
     def reward(self, action: np.ndarray) -> float:
         return -float(np.abs(action - self.modes[-1]).mean())

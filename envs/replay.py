@@ -19,8 +19,6 @@ class Replay:
     """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps."""
 
     def __init__(self, dataset: Dataset, horizon: int, seeds: int, capacity: int, device: str | torch.device = "cpu"):
-        if 0 < capacity <= horizon:
-            raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
         self.horizon, self.capacity, self.data_rows, self.device = horizon, capacity, len(dataset.obs), torch.device(device)
         self.data_starts = torch.from_numpy(dataset.starts(horizon)).to(self.device)
         self.rings = [Ring(capacity) for _ in range(seeds)]

@@ -5,7 +5,7 @@ import dataclasses
 import difflib
 import sys
 import types
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
 
 
@@ -13,7 +13,7 @@ class Parser(argparse.ArgumentParser):
     """Refuses in one line on stderr, with exit code 2."""
 
     def __init__(self, **kwargs: Any):
-        super().__init__(allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **kwargs)
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         refuse(f"{message}; see --help")
@@ -33,7 +33,7 @@ def refuse(message: object) -> NoReturn:
     raise SystemExit(2)
 
 
-def add_fields(parser: argparse.ArgumentParser, title: str, values: Any, prefix: str = "", skip: Sequence[str] = ()) -> None:
+def add_fields(parser: argparse.ArgumentParser, title: str, values: Any, prefix: str = "", skip: Collection[str] = ()) -> None:
     """An option `--<prefix><field>` for each field of a dataclass instance, whose values are the defaults shown."""
     group, hints = parser.add_argument_group(title), get_type_hints(type(values))
     for f in dataclasses.fields(values):

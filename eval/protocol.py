@@ -1,8 +1,8 @@
 """Protocols: every number that a result depends on, and the presets that fill them in.
 
-    quick     small networks and few steps, for a laptop's CPU; the values are ours
-    paper     Tables 5 and 8 of arXiv 2605.07727 as printed
-    release   as paper, with the kernel bandwidths of the authors' released configuration
+quick     small networks and few steps, for a laptop's CPU; the values are ours
+paper     Tables 5 and 8 of arXiv 2605.07727 as printed
+release   as paper, with the kernel bandwidths of the authors' released configuration
 """
 
 import dataclasses
@@ -40,6 +40,8 @@ class Config:
         for name in ("offline_steps", "online_steps", "online_warmup", "replay_capacity"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)}: must not be negative")
+        if 0 < self.replay_capacity <= self.algo.horizon:
+            raise ValueError(f"replay_capacity {self.replay_capacity}: must exceed the horizon, {self.algo.horizon}, or be 0")
         for name in ("eval_every", "eval_episodes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
@@ -67,9 +69,10 @@ def name_of(part: Backbone | Algorithm) -> str:
 Values = dict[str, Any]
 
 
-def quick(task: Task, protocol: Protocol) -> Values:
+def quick(task: Task, protocol: str | None) -> Values:
     """Minutes on two cores: smaller networks, fewer steps, cheaper targets. Tuned on cube-single-task2 for DFP."""
     return {
+        "protocol": protocol or "offline-to-online",
         "width": 256,
         "depth": 3,
         "critic_width": 256,
@@ -87,15 +90,17 @@ def quick(task: Task, protocol: Protocol) -> Values:
     }
 
 
-def paper(task: Task, protocol: Protocol) -> Values:
-    """Table 5 (offline-to-online) and Table 8 (offline) as printed; what is not named here is a class's default."""
+def paper(task: Task, protocol: str | None) -> Values:
+    """Table 5 (offline-to-online) or Table 8 (offline) as printed, by the task's own protocol if none is named."""
+    protocol = protocol or (task.protocols or ("offline-to-online",))[0]
     if protocol == "offline":
-        return {"horizon": 1, "best_of": 1, "target_best_of": 1, "elites_offline": True, "online_steps": 0} | TABLE_8.get(
-            task.name, TABLE_8["cube-single-task2"]
-        )
+        table_8 = TABLE_8.get(task.name, TABLE_8["cube-single-task2"])
+        single = {"horizon": 1, "best_of": 1, "target_best_of": 1}
+        return {"protocol": protocol, "elites_offline": True, "online_steps": 0, **single, **table_8}
+    table_5: Values = {"num_elites": 4, "best_of": 16, "target_best_of": 16, "temperatures": (0.05,)}
     if isinstance(task, RobomimicTask):
-        return {"num_elites": 2, "best_of": 4, "target_best_of": 4, "temperatures": (0.005, 0.05)}
-    return {"num_elites": 4, "best_of": 16, "target_best_of": 16, "temperatures": (0.05,)}
+        table_5 = {"num_elites": 2, "best_of": 4, "target_best_of": 4, "temperatures": (0.005, 0.05)}
+    return {"protocol": protocol, **table_5}
 
 
 TABLE_8: dict[str, Values] = {
@@ -107,7 +112,7 @@ TABLE_8: dict[str, Values] = {
 }
 
 
-def release(task: Task, protocol: Protocol) -> Values:
+def release(task: Task, protocol: str | None) -> Values:
     """As `paper`, with the one kernel bandwidth that the authors' released configuration has."""
     return paper(task, protocol) | {"temperatures": (0.1,)}
 
@@ -117,17 +122,16 @@ PresetName = Literal["quick", "paper", "release"]
 
 
 def configure(
-    task_name: str, backbone_name: str, algo_name: str, preset: str = "quick", protocol: Protocol | None = None, **changes: Any
+    task: str, backbone: str = "drifting", algo: str = "dfp", preset: str = "quick", protocol: str | None = None, **changes: Any
 ) -> Config:
     """The preset's configuration for a task, a backbone and an algorithm, with `changes` to fields of any of the three.
 
     Changes are named as on the command line: `offline_steps`, `"algo.num_elites"`, `"backbone.temperatures"`.
     """
-    task = find_task(task_name)
     if preset not in PRESETS:
         raise ValueError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
-    protocol = protocol or (task.protocols or ("offline-to-online",))[0]
-    values = PRESETS[preset](task, protocol)
+    found_task = find_task(task)
+    values = PRESETS[preset](found_task, protocol)
 
     def build(cls: type, prefix: str, **fixed: Any) -> Any:
         known = {f.name for f in dataclasses.fields(cls)}
@@ -140,9 +144,8 @@ def configure(
     return build(
         Config,
         "",
-        task=task,
-        backbone=build(find("backbones", Backbone, backbone_name), "backbone."),
-        algo=build(find("algos", Algorithm, algo_name), "algo."),
+        task=found_task,
+        backbone=build(find("backbones", Backbone, backbone), "backbone."),
+        algo=build(find("algos", Algorithm, algo), "algo."),
         preset=preset,
-        protocol=protocol,
     )

@@ -1,8 +1,8 @@
 """Run records: what one run did, one JSON object a line, appended as it happens.
 
-    {"kind": "start", "schema": 1, "config": {...}, "task": ..., "seeds": [...], "versions": {...}, "dataset": {...}, ...}
+    {"kind": "start", "schema": 1, "created": ..., "command": ..., "config": {...}, "versions": {...}, "dataset": {...}, ...}
     {"kind": "metrics", "phase": "offline", "step": 500, "values": {"critic_loss": [one number a seed], ...}}
-    {"kind": "evaluation", "seed": 0, "phase": "offline", "step": 5000, "success": [1, 0, ...], "return": [...], "length": [...]}
+    {"kind": "evaluation", "seed": 0, "phase": "offline", "step": 5000, "success": [1, 0], "return": [...], "length": [...]}
     {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
 
 Entry i of an evaluation's lists is episode i. A run that was interrupted and resumed says some things twice, identically; the
@@ -26,12 +26,16 @@ class Writer:
         _drop_torn_line(path)
 
     def write(self, kind: str, **fields: Any) -> None:
-        """One line, on disk when this returns."""
+        """One line, on disk when this returns; when it cannot be written the file stays as it was."""
         line = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":")) + "\n"
-        with open(self.path, "ab") as file:
-            file.write(line.encode())
-            file.flush()
-            os.fsync(file.fileno())
+        with open(self.path, "ab", buffering=0) as file:
+            size = file.tell()
+            try:
+                file.write(line.encode())
+                os.fsync(file.fileno())
+            except OSError:
+                file.truncate(size)
+                raise
 
 
 @dataclass(frozen=True)
@@ -56,13 +60,13 @@ class Run:
 
 def read(path: Path) -> Run:
     """The record at `path`. ValueError in one line when it is not one."""
+    *whole, _torn = path.read_bytes().split(b"\n")
     lines = []
-    for number, text in enumerate(path.read_bytes().split(b"\n"), 1):
+    for number, text in enumerate(whole, 1):
         try:
-            lines.append(json.loads(text)) if text else None
+            lines.append(json.loads(text))
         except ValueError:
-            if number <= path.read_bytes().count(b"\n"):
-                raise ValueError(f"{path}: line {number} is not JSON") from None
+            raise ValueError(f"{path}: line {number} is not JSON") from None
     if not lines or lines[0].get("kind") != "start":
         raise ValueError(f"{path}: a record begins with a line of kind 'start'")
     if lines[0].get("schema") != SCHEMA:

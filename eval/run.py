@@ -6,6 +6,7 @@ import errno
 import os
 import platform
 import shlex
+import shutil
 import signal
 import sys
 import time
@@ -22,7 +23,7 @@ from backbones.base import Backbone, names
 from envs.dataset import Dataset
 from envs.fetch import fetch
 from envs.physics import physics_fingerprint
-from envs.task import TASKS, Task, find_task
+from envs.task import TASKS, Task
 from eval import record
 from eval.options import Parser, add_fields, refuse
 from eval.protocol import PRESETS, Config, configure, name_of
@@ -43,27 +44,29 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     choices.add_argument("--protocol", choices=("offline-to-online", "offline"), help="the task's first, if not given")
     choices.add_argument("--horizon", type=int, dest="algo.horizon", default=argparse.SUPPRESS, help="as --algo.horizon")
     chosen, _ = chooser.parse_known_args(arguments)
-    names_of_parts = (chosen.task, chosen.backbone, chosen.algo, chosen.preset, chosen.protocol)
-    defaults = configure(*names_of_parts)
+    parts: dict[str, Any] = {name: value for name, value in vars(chosen).items() if "." not in name}
+    defaults = configure(**parts)
 
     parser = Parser(prog="python -m eval.run", description=__doc__, parents=[chooser])
     here = parser.add_argument_group("where and how (no result depends on these)")
     here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; ~/.ogbench/data is searched too")
     here.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
-    here.add_argument("--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs")
+    here.add_argument(
+        "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
+    )
     here.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates in this one")
     here.add_argument("--device", default="auto", help="auto, cpu or cuda")
     here.add_argument("--compile", action="store_true", help="torch.compile the update")
     here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks and presets")
-    add_fields(parser, "the run", defaults, skip=("task", "backbone", "algo", "preset", "protocol"))
+    add_fields(parser, "the run", defaults, skip=parts)
     add_fields(parser, f"algorithm {chosen.algo}", defaults.algo, "algo.")
     add_fields(parser, f"backbone {chosen.backbone}", defaults.backbone, "backbone.")
     options = parser.parse_args(arguments)
     if options.workers < 0:
         raise ValueError(f"workers {options.workers}: must not be negative")
-    fields = {f.name for f in dataclasses.fields(Config)} - {"task", "backbone", "algo", "preset", "protocol"}
-    changes = {k: tuple(v) if isinstance(v, list) else v for k, v in vars(options).items() if k in fields or "." in k}
-    return options, configure(*names_of_parts, **changes)
+    fields = {f.name for f in dataclasses.fields(Config)}
+    given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in fields or "." in name}
+    return options, configure(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
 
 
 def load_dataset(task: Task, folder: Path) -> Dataset:
@@ -156,6 +159,7 @@ def execute(training: Training, writer: record.Writer) -> int:
     def ask_to_stop(number: int, _: Any) -> None:
         received.append(number)
         training.stop = True
+        signal.signal(number, signal.SIG_DFL)  # the second time ends the process at once
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
@@ -183,7 +187,7 @@ def listing() -> str:
         [
             f"backbones   {', '.join(names('backbones', Backbone))}",
             f"algorithms  {', '.join(names('algos', Algorithm))}",
-            "presets\n" + tabulate([(f"  {n}", f.__doc__.splitlines()[0]) for n, f in PRESETS.items()], tablefmt="plain"),
+            "presets\n" + tabulate([(f"  {n}", str(f.__doc__).splitlines()[0]) for n, f in PRESETS.items()], tablefmt="plain"),
             tabulate(tasks, headers=["task", "obs", "action", "time limit", "dataset", "the paper's protocols"]),
         ]
     )
@@ -206,20 +210,24 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError) as error:
         refuse(error)
 
+    writer = record.Writer(folder / "record.jsonl")
     try:
-        writer = record.Writer(folder / "record.jsonl")
+        if options.resume:
+            writer.write("resume", **{key: start[key] for key in ("created", "command", "dataset", "physics", "versions")})
+        else:
+            writer.write("start", **start)
         evaluator = Evaluator(config.task, config.success_timing, options.workers)
         training = Training(config, dataset, writer, evaluator, folder / "checkpoint.pt", device, options.compile)
         if options.resume:
             training.restore()
-            writer.write("resume", created=start["created"], **{k: start[k] for k in ("dataset", "physics", "versions")})
-        else:
-            writer.write("start", **start)
         code = execute(training, writer)
     except OSError as error:
-        if error.errno == errno.ENOSPC:
-            refuse(f"{folder}: no space left on the device; free some and continue with --resume")
-        raise
+        if error.errno != errno.ENOSPC:
+            raise
+        if not writer.path.exists() or not writer.path.stat().st_size:
+            shutil.rmtree(folder)
+            refuse(f"{options.runs}: no space left on the device")
+        refuse(f"{folder}: no space left on the device; free some and continue with --resume")
     run = record.read(writer.path)
     if run.evaluations:
         print(f"\n{name_of(config.algo)} with {name_of(config.backbone)} on {config.task.name}, preset {config.preset}\n")

@@ -38,6 +38,9 @@ class Explorer:
     def __init__(self, config: Config, seed: int):
         self.env = config.task.make_env(config.success_timing)
         self.seed = seed
+        self.obs: np.ndarray  # what the next action answers to
+        self.taken: list[np.ndarray] = []  # actions since the reset
+        self.planned: list[np.ndarray] = []  # the rest of the chunk under way
         self._reset(0)
 
     def step(self, actor: Actor, replay: Replay, index: int) -> None:
@@ -46,7 +49,7 @@ class Explorer:
             self.planned = list(actor(self.obs, action_rng(TRAIN, self.seed, self.episode, len(self.taken))))
         action = self.planned.pop(0)
         obs, reward, terminated, truncated, _ = self.env.step(action)
-        replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)
+        replay.add(index, self.obs, action, float(reward), 0.0 if terminated else 1.0)
         self.obs = obs
         self.taken.append(action)
         if terminated or truncated:
@@ -69,8 +72,7 @@ class Explorer:
     def _reset(self, episode: int) -> None:
         self.episode = episode
         self.obs, _ = self.env.reset(seed=reset_seed(TRAIN, self.seed, episode))
-        self.taken: list[np.ndarray] = []
-        self.planned: list[np.ndarray] = []
+        self.taken, self.planned = [], []
 
 
 class Training:
@@ -92,7 +94,8 @@ class Training:
         capacity = config.online_steps and (config.replay_capacity or most_rows(config.online_steps))
         self.replay = Replay(dataset, algo.horizon, len(config.seeds), capacity, device)
         self.explorers: list[Explorer] = []
-        self.done = {"offline": 0, "online": 0}
+        self.done = {"offline": 0, "online": 0}  # steps
+        self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
         self.stop = False  # set it to leave after the current step
         self._saved = time.monotonic()
 
@@ -108,22 +111,28 @@ class Training:
         return not self.stop
 
     def _phase(self, phase: str, steps: int, one_step: Callable[[int], dict[str, torch.Tensor] | None]) -> None:
-        bar = tqdm(total=steps, initial=self.done[phase], desc=phase, unit="step", disable=steps == 0, mininterval=0.5)
-        while self.done[phase] < steps and not self.stop:
-            step = self.done[phase] + 1
-            info = one_step(step)
-            self.done[phase] = step
-            bar.update()
-            if info is not None and (step % self.config.log_every == 0 or step == steps):
-                self._log(phase, step, info)
-            if step % self.config.eval_every == 0 or step == steps:
-                bar.set_postfix_str(f"success {self._evaluate(phase, step):.0%}")
-                self.save()
-            elif time.monotonic() - self._saved > CHECKPOINT_SECONDS:
-                self.save()
-        bar.close()
+        with tqdm(total=steps, initial=self.done[phase], desc=phase, unit="step", disable=not steps, mininterval=0.5) as bar:
+            while not self.stop:
+                if self._evaluation_due(phase, steps):
+                    bar.set_postfix_str(self._evaluate(phase))
+                    self.save()
+                    continue
+                if self.done[phase] == steps:
+                    break
+                step = self.done[phase] + 1
+                info = one_step(step)
+                self.done[phase] = step
+                bar.update()
+                if info is not None and (step % self.config.log_every == 0 or step == steps):
+                    self._log(phase, step, info)
+                if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
+                    self.save()
 
-    def _update(self, step: int) -> dict[str, torch.Tensor]:
+    def _evaluation_due(self, phase: str, steps: int) -> bool:
+        done = self.done[phase]
+        return self.evaluated[phase] < done and (done % self.config.eval_every == 0 or done == steps)
+
+    def _update(self, _: int) -> dict[str, torch.Tensor]:
         batch = self.replay.sample(self.learner.generators, self.config.algo.batch_size)
         return self.learner.update(Batch(**batch), self.learner.draw())
 
@@ -140,31 +149,32 @@ class Training:
                     raise Diverged(f"{name} of seed {seed} is {number} at {phase} step {step}")
         self.record.write("metrics", phase=phase, step=step, values=values)
 
-    def _evaluate(self, phase: str, step: int) -> float:
-        """Evaluates every seed, records each episode, and returns the mean success rate."""
-        actors = {seed: self.learner.actor(i).snapshot() for i, seed in enumerate(self.config.seeds)}
-        total = len(actors) * self.config.eval_episodes
-        episodes = list(
-            tqdm(
-                self.evaluator.evaluate(actors, self.config.eval_episodes),
-                total=total, desc=f"evaluation at {phase} step {step}", unit="episode", leave=False,
-            )
-        )  # fmt: skip
+    def _evaluate(self, phase: str) -> str:
+        """Evaluates and records every episode of every seed, unless told to stop; returns the success rate as text."""
+        step, config = self.done[phase], self.config
+        actors = {seed: self.learner.actor(i).snapshot() for i, seed in enumerate(config.seeds)}
+        total = len(actors) * config.eval_episodes
+        running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop)
+        episodes = list(tqdm(running, f"evaluation at {phase} step {step}", total, leave=False, unit="episode"))
+        if len(episodes) < total:
+            return "stopped"
         for seed in actors:
             own = [e for e in episodes if e.seed == seed]
-            self.record.write(
-                "evaluation", seed=seed, phase=phase, step=step,
-                success=[int(e.success) for e in own],
-                **{"return": [round(e.total_reward, 6) for e in own]},
-                length=[e.length for e in own],
-            )  # fmt: skip
-        return sum(e.success for e in episodes) / total
+            lists = {
+                "success": [int(e.success) for e in own],
+                "return": [round(e.total_reward, 6) for e in own],
+                "length": [e.length for e in own],
+            }
+            self.record.write("evaluation", seed=seed, phase=phase, step=step, **lists)
+        self.evaluated[phase] = step
+        return f"success {sum(e.success for e in episodes) / total:.0%}"
 
     def save(self) -> None:
         """Everything that the rest of the run depends on, in place of the last checkpoint, atomically."""
         state = {
             "config": self.config.to_json(),
             "done": self.done,
+            "evaluated": self.evaluated,
             "learner": self.learner.state_dict(),
             "replay": self.replay.state_dict(),
             "explorers": [explorer.state_dict() for explorer in self.explorers],
@@ -176,7 +186,7 @@ class Training:
         """Continue from the checkpoint. ValueError when it is of another configuration."""
         state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
         refuse_other_config(state["config"], self.config.to_json(), self.checkpoint)
-        self.done = state["done"]
+        self.done, self.evaluated = state["done"], state["evaluated"]
         self.learner.load_state_dict(state["learner"])
         self.replay.load_state_dict(state["replay"])
         for seed, saved in zip(self.config.seeds, state["explorers"], strict=False):

@@ -1,0 +1,32 @@
+# On a fresh Linux machine with Python 3.11: `make quickstart` trains and evaluates one policy, `make test` runs the tests.
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+
+.PHONY: quickstart test check clean
+
+quickstart: .venv/base data/cube-single-play-v0.npz
+	$(BIN)/python -m eval.run --backbone drifting --algo dfp
+	$(BIN)/python -m tables 7 --preset quick --runs runs
+
+test: .venv/dev
+	$(BIN)/python -m pytest
+
+check: .venv/dev
+	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+data/cube-single-play-v0.npz: | .venv/base
+	$(BIN)/python -m envs.generate cube-single-task2 --rows 100000
+
+.venv/base: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable .
+	touch $@
+
+.venv/dev: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(INSTALL) --editable '.[dev,robomimic]'
+	touch $@ .venv/base
+
+clean:
+	rm -rf .venv data runs

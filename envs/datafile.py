@@ -1,0 +1,101 @@
+"""A dataset on disk: `<name>.npz`, `<name>-val.npz` and the sidecar `<name>.json` that says where they come from."""
+
+import hashlib
+import json
+import math
+import os
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+DEFLATE_LIMIT = 1032
+"""No deflate stream is longer than this many times its compressed size."""
+
+
+def data_files(folder: Path, name: str) -> tuple[Path, Path, Path]:
+    """The validation file, the sidecar and the training file of dataset `name` in `folder`."""
+    return folder / f"{name}-val.npz", folder / f"{name}.json", folder / f"{name}.npz"
+
+
+@contextmanager
+def staged_dataset(folder: Path, name: str) -> Iterator[tuple[Path, Path, Path]]:
+    """Paths to write a dataset's three files to; they move to their places together when the block ends well.
+
+    The training file moves last, so a dataset that can be seen is whole. When the block fails, nothing is left behind.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as staging:
+        staged = data_files(Path(staging), name)
+        yield staged
+        for source, target in zip(staged, data_files(folder, name), strict=True):
+            with open(source, "rb") as file:
+                os.fsync(file.fileno())
+            os.replace(source, target)
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hexadecimal."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def read_sidecar(path: Path) -> dict[str, Any]:
+    """What the sidecar says; empty when there is none. ValueError when it is no sidecar."""
+    if not path.exists():
+        return {}
+    try:
+        facts = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path}: not valid JSON ({error})") from None
+    if not isinstance(facts, dict) or not isinstance(facts.get("sha256", {}), dict):
+        raise ValueError(f"{path}: needed is a JSON object whose 'sha256' maps file names to hashes")
+    return facts
+
+
+def read_arrays(path: Path, shapes: dict[str, tuple[int | None, ...]]) -> dict[str, np.ndarray]:
+    """The named arrays of an .npz file, their shapes checked (None: any size) before memory is allocated for them.
+
+    Nothing is unpickled. ValueError with one line on a file that is truncated, damaged, or of other shapes.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for key, shape in shapes.items():
+                _check_header(path, archive, key, shape)
+            return {key: _read_member(archive, key) for key in shapes}
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise ValueError(f"{path}: truncated or not an .npz file ({error})") from None
+
+
+def _check_header(path: Path, archive: zipfile.ZipFile, key: str, shape: tuple[int | None, ...]) -> None:
+    """ValueError unless the array `key` exists, has numbers of `shape`, and is as large as its header claims."""
+    try:
+        member = archive.getinfo(f"{key}.npy")
+    except KeyError:
+        raise ValueError(f"{path}: no array {key!r}; it has {', '.join(archive.namelist())}") from None
+    with archive.open(member) as file:
+        try:
+            major, _ = np.lib.format.read_magic(file)
+            read_header = {1: np.lib.format.read_array_header_1_0, 2: np.lib.format.read_array_header_2_0}[major]
+            found, _, dtype = read_header(file)
+        except (ValueError, KeyError):
+            raise ValueError(f"{path}: {key} has no valid .npy header") from None
+        start = file.tell()
+    if dtype.kind not in "biuf":
+        raise ValueError(f"{path}: {key} holds {dtype}, not numbers")
+    if len(found) != len(shape) or any(need not in (None, size) for size, need in zip(found, shape, strict=True)):
+        need = ", ".join("any" if size is None else str(size) for size in shape)
+        raise ValueError(f"{path}: {key} has shape {list(found)}, needed is [{need}]; is it the data of another task?")
+    claimed = start + dtype.itemsize * math.prod(found)
+    if claimed != member.file_size or claimed > DEFLATE_LIMIT * path.stat().st_size:
+        raise ValueError(f"{path}: {key} claims {claimed} bytes, which the file does not hold")
+
+
+def _read_member(archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    with archive.open(f"{key}.npy") as file:
+        return np.lib.format.read_array(file, allow_pickle=False)

@@ -1,0 +1,115 @@
+import json
+import shutil
+import socket
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from envs.fetch import fetch
+from envs.task import find_task
+
+TASK = find_task("cube-single-task2")
+NAME = "cube-single-play-v0"
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def served(generated, tmp_path, monkeypatch):
+    """A folder with the dataset's files and the address at which it is served."""
+    folder = tmp_path / "served"
+    folder.mkdir()
+    for suffix in ("", "-val"):
+        shutil.copy(generated / f"{NAME}{suffix}.npz", folder)
+    monkeypatch.setenv("NO_PROXY", "*")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield folder, f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture
+def dead(monkeypatch):
+    """An address where nobody answers."""
+    monkeypatch.setenv("NO_PROXY", "*")
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return f"http://127.0.0.1:{free.getsockname()[1]}"
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_second_mirror_is_used_when_the_first_is_dead(served, dead, tmp_path):
+    source, mirror = served
+    path = fetch(TASK, tmp_path / "data", [dead, mirror])
+    assert path.read_bytes() == (source / path.name).read_bytes()
+    assert names(tmp_path / "data") == [f"{NAME}-val.npz", f"{NAME}.json", f"{NAME}.npz"]
+    origin = TASK.load_dataset([tmp_path / "data"]).origin
+    assert origin["source"] == "fetched" and origin["mirror"] == mirror and origin["rows"] == 400
+
+
+def test_present_data_are_not_downloaded_again(served, dead, tmp_path):
+    path = fetch(TASK, tmp_path, [served[1]])
+    assert fetch(TASK, tmp_path, [dead]) == path
+
+
+def test_download_that_differs_from_the_first_is_refused(served, tmp_path):
+    source, mirror = served
+    fetch(TASK, tmp_path / "data", [mirror]).unlink()
+    shutil.copy(source / f"{NAME}-val.npz", source / f"{NAME}.npz")
+    with pytest.raises(ConnectionError, match="hash"):
+        fetch(TASK, tmp_path / "data", [mirror])
+    assert names(tmp_path / "data") == [f"{NAME}-val.npz", f"{NAME}.json"]
+
+
+def test_file_changed_on_disk_is_refused(served, tmp_path):
+    path = fetch(TASK, tmp_path, [served[1]])
+    path.write_bytes(path.read_bytes() + b"x")
+    with pytest.raises(ValueError, match="not the file that was fetched first"):
+        fetch(TASK, tmp_path, [served[1]])
+
+
+def test_what_is_no_dataset_is_refused_and_nothing_stays(served, tmp_path):
+    source, mirror = served
+    (source / f"{NAME}.npz").write_text("<html>The server is down for maintenance.</html>")
+    with pytest.raises(ConnectionError, match=r"truncated or not an .npz file"):
+        fetch(TASK, tmp_path / "data", [mirror])
+    assert names(tmp_path / "data") == []
+
+
+def test_no_answer_names_the_alternative_and_nothing_stays(served, dead, tmp_path):
+    (served[0] / f"{NAME}.npz").unlink()
+    with pytest.raises(ConnectionError) as caught:
+        fetch(TASK, tmp_path / "data", [dead, served[1]])
+    message = str(caught.value)
+    assert "HTTP 404" in message and "`python -m envs.generate cube-single-task2" in message and "\n" not in message
+    assert names(tmp_path / "data") == []
+
+
+def test_two_at_once_do_not_disturb_each_other(served, tmp_path):
+    source, mirror = served
+    with ThreadPoolExecutor(2) as pool:
+        paths = list(pool.map(lambda _: fetch(TASK, tmp_path / "data", [mirror]), range(2)))
+    assert paths[0].read_bytes() == (source / f"{NAME}.npz").read_bytes()
+    assert names(tmp_path / "data") == [f"{NAME}-val.npz", f"{NAME}.json", f"{NAME}.npz"]
+    facts = json.loads((tmp_path / "data" / f"{NAME}.json").read_text())
+    assert facts["source"] == "fetched"
+
+
+def test_generated_data_are_not_taken_for_the_official_ones(generated, dead):
+    with pytest.raises(FileExistsError, match="generated data has this name"):
+        fetch(TASK, generated, [dead])
+
+
+def test_other_suites_are_refused(tmp_path, dead):
+    with pytest.raises(ValueError, match=r"^lift: only OGBench's datasets can be fetched yet"):
+        fetch(find_task("lift"), tmp_path, [dead])

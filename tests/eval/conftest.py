@@ -1,0 +1,42 @@
+"""Short runs of the command line on tasks that need no simulator."""
+
+from pathlib import Path
+
+import pytest
+
+from eval import record, run
+
+TINY = """--offline-steps 6 --online-steps 8 --online-warmup 2 --eval-every 4 --eval-episodes 3 --log-every 2 --workers 0
+    --backbone.width 16 --backbone.depth 1 --algo.batch-size 16 --algo.horizon 2 --task probe-chain""".split()
+
+
+@pytest.fixture
+def tiny(tmp_path: Path):
+    """Runs `python -m eval.run` with few steps, small networks and the given further options; returns (exit code, record)."""
+
+    def start(*options: str) -> tuple[int, record.Run]:
+        folder = tmp_path / "runs"
+        known = set(record.find(folder)) if folder.exists() else set()
+        code = run.main([*TINY, "--runs", str(folder), *options])
+        new = set(record.find(folder)) - known or {max(known, key=lambda path: path.stat().st_mtime_ns)}
+        return code, record.read(new.pop())
+
+    return start
+
+
+@pytest.fixture
+def refused(tmp_path: Path, capsys: pytest.CaptureFixture):
+    """Runs a command that must be refused with exit code 2, one line and nothing left behind; returns the line."""
+
+    def start(*options: str, main=run.main) -> str:
+        before = sorted(tmp_path.rglob("*"))
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as exit:
+            main([*options])
+        assert exit.value.code == 2
+        (line,) = capsys.readouterr().err.strip().splitlines()
+        assert line.startswith("error: ")
+        assert sorted(tmp_path.rglob("*")) == before, "a refused command leaves nothing behind"
+        return line
+
+    return start

@@ -1,0 +1,57 @@
+"""Evaluation depends on the policy and the episode's number, on nothing else."""
+
+import numpy as np
+import pytest
+
+from algos.learner import Learner
+from envs.task import find_task
+from eval.protocol import configure
+from eval.rollout import EVALUATE, TRAIN, Evaluator, action_rng, reset_seed
+
+
+@pytest.fixture(scope="module")
+def actors():
+    config = configure("cube-single-task2", seeds=(0, 1), **{"backbone.width": 32, "algo.critic_width": 32, "algo.best_of": 4})
+    learner = Learner(config.algo, config.backbone, 28, 5, config.seeds)
+    return {seed: learner.actor(i).snapshot() for i, seed in enumerate(config.seeds)}
+
+
+def test_outcomes_are_identical_for_any_number_of_workers(actors):
+    def outcomes(workers: int):
+        evaluator = Evaluator(find_task("cube-single-task2"), "post", workers)
+        try:
+            return list(evaluator.evaluate(actors, episodes=3))
+        finally:
+            evaluator.close()
+
+    alone = outcomes(1)
+    assert [(e.seed, e.episode) for e in alone] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
+    assert len({e.total_reward for e in alone}) > 1 or len({e.length for e in alone}) >= 1
+    assert outcomes(2) == outcomes(3) == alone
+
+
+def test_no_reset_and_no_noise_is_shared_between_seeds_episodes_steps_and_families():
+    places = [(family, seed, episode) for family in (TRAIN, EVALUATE) for seed in range(10) for episode in range(100)]
+    assert len({reset_seed(*place) for place in places}) == len(places)
+    draws = {action_rng(*place, step).standard_normal() for place in places[::50] for step in range(0, 50, 5)}
+    assert len(draws) == len(places[::50]) * 10
+
+
+def test_evaluation_stops_when_told(actors):
+    evaluator = Evaluator(find_task("cube-single-task2"), "post", 0)
+    assert list(evaluator.evaluate(actors, 3, stopping=lambda: True)) == []
+    evaluator.close()
+
+
+def test_a_snapshot_is_unmoved_by_later_changes():
+    config = configure("probe-chain", **{"backbone.width": 8})
+    learner = Learner(config.algo, config.backbone, 9, 2, (0,))
+    live, kept, obs = learner.actor(0), learner.actor(0).snapshot(), np.zeros(9, np.float32)
+
+    def action(actor):
+        return actor(obs, np.random.default_rng(0))
+
+    before = action(live)
+    for p in learner.params["actor"].values():
+        p.data += 0.1
+    assert np.array_equal(action(kept), before) and not np.array_equal(action(live), before)

@@ -1,0 +1,139 @@
+"""The command line: what it refuses, and what it says."""
+
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from eval import bench, run
+from eval.protocol import PRESETS, configure
+
+README = Path(__file__).parents[2] / "README.md"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--backbone drfting", "did you mean drifting"),
+        ("--algo sac", "there are"),
+        ("--task cube-sngle-task2", "did you mean cube-single-task2"),
+        ("--preset huge", "quick, paper, release"),
+        ("--algo.num-elite 3", "did you mean --algo.num-elites"),
+        ("--algo.num-elites 20", "algo.num_candidates is 16"),
+        ("--algo.num-elites many", "invalid int"),
+        ("--backbone.temperatures 0.1 0", "every temperature must be > 0"),
+        ("--backbone.temperatures -0.1", "every temperature must be > 0"),
+        ("--backbone.field both", "joint"),
+        ("--offline-steps -1", "must not be negative"),
+        ("--online-steps -5", "must not be negative"),
+        ("--eval-episodes 0", "at least 1"),
+        ("--seeds 1 1", "different numbers"),
+        ("--seeds", "expected at least one argument"),
+        ("--workers -1", "must not be negative"),
+        ("--device tpu", "not available"),
+        ("--horizon 0", "at least 1"),
+        ("--task probe-chain --horizon 9", "longer than every episode of the dataset (at most 8 actions)"),
+        ("--task probe-chain --replay-capacity 3", "must exceed the horizon"),
+        ("--task probe-chain --resume", "nothing to resume"),
+    ],
+)
+def test_impossible_choices_are_refused_in_one_line(refused, tmp_path, options, words):
+    assert words in refused(*options.split(), "--runs", str(tmp_path / "runs"), "--data", str(tmp_path / "data"))
+
+
+def test_a_checkpoint_of_another_configuration_is_refused(tiny, refused, tmp_path):
+    tiny("--offline-steps", "4", "--online-steps", "0", "--algo.learning-rate", "1e38")
+    unfinished = ["--task", "probe-chain", "--resume", "--runs", str(tmp_path / "runs")]
+    assert "of another configuration: its algo.batch_size is 16, here 256" in refused(*unfinished)
+
+
+def test_no_dataset_and_no_network_is_refused_with_the_way_out(tmp_path):
+    environment = os.environ | {"https_proxy": "http://127.0.0.1:9", "http_proxy": "http://127.0.0.1:9", "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "eval.run", "--data", str(tmp_path / "data"), "--runs", str(tmp_path / "runs")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=README.parent)
+    (line,) = done.stderr.strip().splitlines()
+    assert done.returncode == 2 and "python -m envs.generate cube-single-task2" in line
+    assert not (tmp_path / "runs").exists()
+
+
+def test_sigterm_saves_and_stops_and_the_run_can_be_resumed(tmp_path):
+    options = "--task probe-chain --horizon 2 --offline-steps 100000 --workers 2 --eval-every 10 --eval-episodes 5".split()
+    command = [sys.executable, "-m", "eval.run", *options, "--runs", str(tmp_path)]
+    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=README.parent)
+    while not list(tmp_path.glob("*/checkpoint.pt")):
+        assert running.poll() is None, running.communicate()[1]
+    running.send_signal(signal.SIGTERM)
+    output, _ = running.communicate(timeout=60)
+    assert running.returncode == 128 + signal.SIGTERM
+    assert "continue with: python -m eval.run --task probe-chain" in output and output.strip().endswith("--resume")
+
+
+def test_presets_hold_the_paper_s_numbers():
+    cube = configure("cube-double-task2", preset="paper")
+    assert (cube.algo.horizon, cube.algo.num_candidates, cube.algo.num_elites, cube.algo.best_of) == (5, 16, 4, 16)
+    assert (cube.algo.elite_weight, cube.algo.old_policy_rate, cube.algo.target_rate) == (0.5, 1e-4, 5e-3)
+    assert (cube.backbone.num_generated, cube.backbone.temperatures, cube.backbone.width, cube.backbone.depth) == (8, (0.05,), 512, 4)
+    assert (cube.algo.batch_size, cube.algo.discount, cube.algo.learning_rate, cube.algo.num_critics) == (256, 0.99, 3e-4, 2)
+    assert (cube.offline_steps, cube.online_steps, cube.online_warmup, cube.eval_episodes) == (10**6, 10**6, 5000, 100)
+    lift = configure("lift", preset="paper")
+    assert (lift.algo.num_elites, lift.algo.best_of, lift.backbone.temperatures) == (2, 4, (0.005, 0.05))
+    puzzle = configure("puzzle-4x4-task4", preset="paper")
+    assert (puzzle.protocol, puzzle.algo.horizon, puzzle.algo.best_of, puzzle.online_steps) == ("offline", 1, 1, 0)
+    assert (puzzle.algo.num_candidates, puzzle.algo.num_elites, puzzle.backbone.temperatures) == (32, 16, (0.01, 0.05))
+    assert puzzle.algo.elites_offline and puzzle.algo.elite_weight == 0.5
+    double = configure("cube-double-task2", preset="paper", protocol="offline")
+    assert (double.algo.elite_weight, double.algo.num_elites, double.algo.horizon) == (0.55, 8, 1)
+    assert configure("cube-double-task2", preset="release").backbone.temperatures == (0.1,)
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+def test_every_option_that_help_shows_changes_the_configuration(preset, capsys):
+    with pytest.raises(SystemExit):
+        run.main(["--help", "--preset", preset])
+    shown = set(re.findall(r"^  --([\w.-]+)", capsys.readouterr().out, re.M))
+    changes = {"--algo.num-elites": "3", "--backbone.temperatures": "0.3", "--offline-steps": "7", "--seeds": "4"}
+    for option, value in changes.items():
+        assert option[2:] in shown
+        _, config = run.parse(["--preset", preset, option, value])
+        assert config != run.parse(["--preset", preset])[1]
+        assert config.digest() != run.parse(["--preset", preset])[1].digest()
+
+
+def test_list_names_everything(capsys):
+    assert run.main(["--list"]) == 0
+    text = capsys.readouterr().out
+    assert all(name in text for name in ("drifting", "meanflow", "dfp", "cube-quadruple-task4", "square", *PRESETS))
+
+
+def test_the_readme_s_commands_parse():
+    commands = re.findall(r"^(?:\$ )?python -m (eval\.run|eval\.bench) ?(.*)$", README.read_text(), re.M)
+    assert commands
+    for module, options in commands:
+        words = shlex.split(options, comments=True)
+        if module == "eval.run" and "--list" not in words:
+            run.parse(words)
+
+
+def test_the_benchmark_counts_a_matrix_product_s_operations_and_leaves_a_record(tmp_path, capsys):
+    assert bench.main(f"--task probe-chain --preset quick --seeds 1 --repeats 2 --out {tmp_path / 'b.json'}".split()) == 0
+    import json
+
+    record = json.loads((tmp_path / "b.json").read_text())
+    offline, online = record["updates"]
+    assert online["gflop"] > offline["gflop"] > 0 and record["action_ms"].keys() >= {"drifting", "flow"}
+    assert "of the limit" in capsys.readouterr().out
+
+
+def test_one_line_for_a_broken_dataset(refused, tmp_path):
+    (tmp_path / "data").mkdir()
+    path = tmp_path / "data" / "cube-single-play-v0.npz"
+    path.write_bytes(b"PK\x03\x04 cut")
+    assert "truncated" in refused("--data", str(path.parent), "--runs", str(tmp_path / "runs"))
+    np.savez(path, observations=np.zeros((4, 37), np.float32))
+    assert str(path) in refused("--data", str(path.parent), "--runs", str(tmp_path / "runs"))

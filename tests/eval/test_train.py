@@ -1,0 +1,116 @@
+"""Runs: both phases for every pair, and interruption that changes nothing."""
+
+import os
+import signal
+
+import numpy as np
+import pytest
+import torch
+
+from algos.base import Algorithm
+from backbones.base import Backbone, names
+from eval import train
+from eval.train import Training
+
+PAIRS = [(algo, backbone) for algo in names("algos", Algorithm) for backbone in names("backbones", Backbone)]
+
+
+def checkpoint(run) -> dict:
+    return torch.load(run.path.parent / "checkpoint.pt", weights_only=True)
+
+
+def lines(run) -> list:
+    return [run.evaluations, run.metrics]
+
+
+@pytest.mark.parametrize(("algo", "backbone"), PAIRS)
+def test_every_pair_trains_through_both_phases_and_leaves_a_record(tiny, algo, backbone):
+    code, run = tiny("--algo", algo, "--backbone", backbone, "--seeds", "3", "5")
+    assert code == 0 and run.status == "finished"
+    assert [(e["phase"], e["step"], e["seed"]) for e in run.evaluations] == [
+        (phase, step, seed) for phase, step in (("offline", 4), ("offline", 6), ("online", 4), ("online", 8)) for seed in (3, 5)
+    ]
+    assert all(len(e["success"]) == len(e["return"]) == len(e["length"]) == 3 for e in run.evaluations)
+    assert {"config", "versions", "dataset", "physics", "device", "command", "digest"} <= run.start.keys()
+    assert all(np.isfinite(values).all() for m in run.metrics for values in m["values"].values())
+    _, untrained = tiny("--algo", algo, "--backbone", backbone, "--seeds", "3", "5", "--offline-steps", "0", "--online-steps", "0")
+    before, after = (checkpoint(r)["learner"]["params"] for r in (untrained, run))
+    for name, net in after.items():
+        assert any(not torch.equal(p, before[name][key]) for key, p in net.items()), f"{name} did not move"
+
+
+def test_the_same_command_gives_the_same_numbers(tiny):
+    (_, first), (_, second) = tiny(), tiny()
+    assert first.path != second.path and lines(first) == lines(second)
+
+
+@pytest.mark.parametrize("stop_at", [3, 4, 6, 9, 11, 14], ids=lambda n: f"after {n} updates and steps")
+def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at):
+    _, whole = tiny("--seeds", "0", "1")
+    steps = 0
+    original = Training._log
+
+    def count_steps(one_step):
+        def counted(self, step):
+            nonlocal steps
+            steps += 1
+            if steps == stop_at:
+                os.kill(os.getpid(), signal.SIGTERM)
+            return one_step(self, step)
+
+        return counted
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_explore_and_update", count_steps(Training._explore_and_update))
+        patch.setattr(Training, "_update", count_steps(Training._update) if stop_at <= 6 else Training._update)
+        if stop_at > 6:
+            steps = 6
+        code, stopped = tiny("--seeds", "0", "1")
+    assert Training._log is original
+    assert code == 128 + signal.SIGTERM and stopped.status == "stopped"
+    code, resumed = tiny("--seeds", "0", "1", "--resume")
+    assert code == 0 and resumed.path == stopped.path and resumed.status == "finished"
+    assert lines(resumed) == lines(whole)
+    ours, theirs = checkpoint(resumed), checkpoint(whole)
+    assert str(ours["learner"]) == str(theirs["learner"])
+    assert str(ours["explorers"]) == str(theirs["explorers"])
+
+
+def test_seeds_together_give_each_seed_s_own_curve(tiny):
+    _, together = tiny("--seeds", "0", "1")
+    _, alone = tiny("--seeds", "1")
+    own = [{k: v for k, v in e.items()} for e in together.evaluations if e["seed"] == 1]
+    assert own == alone.evaluations
+    for one, two in zip(alone.metrics, together.metrics, strict=True):
+        assert {name: values[0] for name, values in one["values"].items()} == {n: v[1] for n, v in two["values"].items()}
+
+
+def test_a_loss_that_is_not_finite_fails_the_run(tiny, capsys):
+    code, run = tiny("--algo.learning-rate", "1e38")
+    assert code == 1 and run.status == "failed" and "seed 0" in run.end["reason"]
+    assert "recorded as failed" in capsys.readouterr().err
+
+
+def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(tiny, tmp_path, monkeypatch, capsys):
+    saves = 0
+    original = torch.save
+
+    def fill_up(state, path):
+        nonlocal saves
+        saves += 1
+        if saves > 2:
+            path.write_bytes(b"half")
+            raise OSError(28, "No space left on device")
+        original(state, path)
+
+    monkeypatch.setattr(train.torch, "save", fill_up)
+    with pytest.raises(SystemExit) as exit:
+        tiny()
+    assert exit.value.code == 2
+    assert "no space left on the device" in capsys.readouterr().err.splitlines()[-1]
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "record.jsonl"]
+    assert torch.load(folder / "checkpoint.pt", weights_only=True)["done"] == {"offline": 6, "online": 0}
+    monkeypatch.setattr(train.torch, "save", original)
+    code, run = tiny("--resume")
+    assert code == 0 and run.status == "finished"
