@@ -1,18 +1,35 @@
-"""How the package's commands fail: one line on stderr, exit code 2, and nothing half-written."""
+"""How the project's commands fail: one line on stderr, exit code 2, and nothing half-written."""
 
 import argparse
+import difflib
 import signal
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+
+def refuse(message: object) -> NoReturn:
+    """Print one line and end with exit code 2."""
+    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    raise SystemExit(2)
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that refuses in one line."""
+    """An argument parser that refuses in one line and names the options nearest to an unknown one."""
+
+    def __init__(self, **kwargs: Any):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
 
     def error(self, message: str) -> NoReturn:
-        print(f"error: {message}", file=sys.stderr)
-        sys.exit(2)
+        refuse(f"{message}; see --help")
+
+    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
+        parsed, unknown = self.parse_known_args(args, namespace)
+        if unknown:
+            known = [option for action in self._actions for option in action.option_strings]
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=3)
+            self.error(f"unknown option '{unknown[0]}'" + (f", did you mean {' or '.join(near)}?" if near else ""))
+        return parsed
 
 
 def positive(text: str) -> int:
@@ -35,8 +52,7 @@ def run_command(main: Callable[[], None]) -> None:
     try:
         main()
     except (ValueError, OSError, ImportError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        refuse(error)
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)
         sys.exit(130)

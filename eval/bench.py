@@ -21,9 +21,10 @@ from torch.utils.flop_counter import FlopCounterMode
 from algos.base import Algorithm, Batch
 from algos.learner import Learner
 from backbones.base import Backbone, names
-from eval.options import Parser, refuse
+from envs.command import Parser, refuse
 from eval.protocol import Config, configure
-from eval.run import choose_device, versions
+from eval.provenance import versions
+from eval.run import choose_device
 
 
 def random_batch(config: Config, device: str) -> Batch:

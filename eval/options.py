@@ -1,36 +1,10 @@
-"""The command line, made from the configuration's dataclasses: one option a field, one line an error."""
+"""Command-line options made from dataclasses: one option a field."""
 
 import argparse
 import dataclasses
-import difflib
-import sys
 import types
-from collections.abc import Collection, Sequence
-from typing import Any, Literal, NoReturn, Union, get_args, get_origin, get_type_hints
-
-
-class Parser(argparse.ArgumentParser):
-    """Refuses in one line on stderr, with exit code 2."""
-
-    def __init__(self, **kwargs: Any):
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
-
-    def error(self, message: str) -> NoReturn:
-        refuse(f"{message}; see --help")
-
-    def parse_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]
-        parsed, unknown = self.parse_known_args(args, namespace)
-        if unknown:
-            known = [option for action in self._actions for option in action.option_strings]
-            near = difflib.get_close_matches(unknown[0].split("=")[0], known, n=3)
-            self.error(f"unknown option '{unknown[0]}'" + (f"; did you mean {' or '.join(near)}?" if near else ""))
-        return parsed
-
-
-def refuse(message: object) -> NoReturn:
-    """Print one line and end with exit code 2."""
-    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
-    raise SystemExit(2)
+from collections.abc import Collection
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
 def add_fields(parser: argparse.ArgumentParser, title: str, values: Any, prefix: str = "", skip: Collection[str] = ()) -> None:

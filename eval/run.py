@@ -4,14 +4,11 @@ import argparse
 import dataclasses
 import errno
 import os
-import platform
 import shlex
 import shutil
 import signal
 import sys
 import time
-from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -20,17 +17,17 @@ from tabulate import tabulate
 
 from algos.base import Algorithm
 from backbones.base import Backbone, names
+from envs.command import Parser, refuse
 from envs.dataset import Dataset
 from envs.fetch import fetch
-from envs.physics import physics_fingerprint
 from envs.task import TASKS, Task
 from eval import record
-from eval.options import Parser, add_fields, refuse
+from eval.folder import CHECKPOINT, RECORD, new_folder, refuse_other_ground, unfinished_folder
+from eval.options import add_fields
 from eval.protocol import PRESETS, Config, configure, name_of
+from eval.provenance import describe
 from eval.rollout import Evaluator
-from eval.train import Diverged, Training, refuse_other_config
-
-PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
+from eval.train import Diverged, Training
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
@@ -65,8 +62,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     if options.workers < 0:
         raise ValueError(f"workers {options.workers}: must not be negative")
     fields = {f.name for f in dataclasses.fields(Config)}
-    given: dict[str, Any] = {name: value for name, value in vars(options).items() if name in fields or "." in name}
-    return options, configure(**{name: tuple(value) if isinstance(value, list) else value for name, value in given.items()})
+    given = {name: value for name, value in vars(options).items() if name in fields or "." in name}
+    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
+    return options, configure(**values)
 
 
 def load_dataset(task: Task, folder: Path) -> Dataset:
@@ -79,69 +77,6 @@ def load_dataset(task: Task, folder: Path) -> Dataset:
         return task.load_dataset(folders)
 
 
-def describe(config: Config, dataset: Dataset, device: str, command: str) -> dict[str, Any]:
-    """The record's first line: all that is needed to judge the numbers, and to make them again."""
-    return {
-        "schema": record.SCHEMA,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
-        "config": config.to_json(),
-        "digest": config.digest(),
-        "dataset": dataset.origin,
-        "physics": physics_fingerprint(config.task),
-        "versions": versions(),
-        "device": torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads",
-    }
-
-
-def versions() -> dict[str, str]:
-    """Of Python and of the packages that a result depends on, as far as they are installed."""
-    found = {"python": platform.python_version()}
-    for package in PACKAGES:
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
-
-
-def choose_device(name: str) -> str:
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-    try:
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError):
-        raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
-    return device
-
-
-def new_folder(config: Config, runs: Path) -> Path:
-    """A fresh folder for a run; its name helps people, and nothing reads it."""
-    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
-    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
-        try:
-            (runs / (stem + suffix)).mkdir(parents=True)
-            return runs / (stem + suffix)
-        except FileExistsError:
-            continue
-    raise FileExistsError(f"{runs / stem}: too many runs of one second")
-
-
-def unfinished_folder(config: Config, runs: Path) -> Path:
-    """The newest run that can be resumed. ValueError when there is none, or only of other configurations."""
-    candidates = []
-    for path in record.find(runs):
-        run = record.read(path)
-        if run.status != "finished" and (path.parent / "checkpoint.pt").exists():
-            candidates.append(run)
-    candidates.sort(key=lambda run: run.start["created"])
-    if not candidates:
-        raise ValueError(f"nothing to resume in {runs}: no unfinished run with a checkpoint")
-    same = [run for run in candidates if run.start["digest"] == config.digest()]
-    if not same:
-        refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
-    return same[-1].path.parent
-
-
 def summary(run: record.Run) -> str:
     """The run's result: success rate of each seed at the end of each phase, over how many episodes."""
     rows = []
@@ -150,6 +85,16 @@ def summary(run: record.Run) -> str:
         rates = [f"{100 * sum(e['success']) / len(e['success']):.1f}" if e else "-" for e in ends.values()]
         rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
     return tabulate(rows, headers=["seed", "offline success %", "online success %", "episodes"], disable_numparse=True)
+
+
+def choose_device(name: str) -> str:
+    """cuda where there is one, for "auto". ValueError for a device that is not here."""
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
+    return device
 
 
 def execute(training: Training, writer: record.Writer) -> int:
@@ -206,18 +151,20 @@ def main(arguments: list[str] | None = None) -> int:
         dataset = load_dataset(config.task, options.data)
         dataset.starts(config.algo.horizon)  # refuses a horizon that no episode has
         start = describe(config, dataset, device, command)
+        if folder:
+            refuse_other_ground(record.read(folder / RECORD), start)
         folder = folder or new_folder(config, options.runs)
     except (ValueError, OSError) as error:
         refuse(error)
 
-    writer = record.Writer(folder / "record.jsonl")
+    writer = record.Writer(folder / RECORD)
     try:
         if options.resume:
             writer.write("resume", **{key: start[key] for key in ("created", "command", "dataset", "physics", "versions")})
         else:
             writer.write("start", **start)
         evaluator = Evaluator(config.task, config.success_timing, options.workers)
-        training = Training(config, dataset, writer, evaluator, folder / "checkpoint.pt", device, options.compile)
+        training = Training(config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile)
         if options.resume:
             training.restore()
         code = execute(training, writer)

@@ -4,7 +4,6 @@ Every random number comes from (seed, place): update noise and replay draws from
 resets and action noise from (seed, episode, step). So a run that is interrupted and resumed equals one that was not.
 """
 
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from algos.base import Batch
 from algos.learner import Actor, Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
+from eval.folder import refuse_other_config, write_atomically
 from eval.protocol import Config
 from eval.record import Writer
 from eval.rollout import TRAIN, Evaluator, action_rng, reset_seed
@@ -91,7 +91,8 @@ class Training:
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
         task, algo = config.task, config.algo
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
-        capacity = config.online_steps and (config.replay_capacity or most_rows(config.online_steps))
+        # The most that can come: each episode has one step at least and adds a row for its final observation.
+        capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
         self.replay = Replay(dataset, algo.horizon, len(config.seeds), capacity, device)
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
@@ -193,33 +194,3 @@ class Training:
             explorer = Explorer(self.config, seed)
             explorer.load_state_dict(saved)
             self.explorers.append(explorer)
-
-
-def most_rows(online_steps: int) -> int:
-    """Rows that `online_steps` transitions can take: each episode, of one step at least, adds its final observation."""
-    return 2 * online_steps
-
-
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """`path` is the old file until it is the whole new one, also when writing fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def refuse_other_config(saved: dict[str, Any], wanted: dict[str, Any], where: Path) -> None:
-    """ValueError naming the first field in which two configurations differ."""
-
-    def flat(config: dict[str, Any]) -> dict[str, Any]:
-        nested = {f"{k}.{n}": v for k, part in config.items() if isinstance(part, dict) for n, v in part.items()}
-        return {k: v for k, v in config.items() if not isinstance(v, dict)} | nested
-
-    old, new = flat(saved), flat(wanted)
-    for name in sorted(old.keys() | new.keys()):
-        if old.get(name) != new.get(name):
-            raise ValueError(f"{where} is of another configuration: its {name} is {old.get(name)}, here {new.get(name)}")

@@ -48,7 +48,9 @@ def test_impossible_choices_are_refused_in_one_line(refused, tmp_path, options, 
 
 
 def test_a_checkpoint_of_another_configuration_is_refused(tiny, refused, tmp_path):
-    tiny("--offline-steps", "4", "--online-steps", "0", "--algo.learning-rate", "1e38")
+    _, killed = tiny()
+    *lines, _end = killed.path.read_text().splitlines(keepends=True)
+    killed.path.write_text("".join(lines))
     unfinished = ["--task", "probe-chain", "--resume", "--runs", str(tmp_path / "runs")]
     assert "of another configuration: its algo.batch_size is 16, here 256" in refused(*unfinished)
 
@@ -63,7 +65,20 @@ def test_no_dataset_and_no_network_is_refused_with_the_way_out(tmp_path):
 
 
 def test_sigterm_saves_and_stops_and_the_run_can_be_resumed(tmp_path):
-    options = "--task probe-chain --horizon 2 --offline-steps 100000 --workers 2 --eval-every 10 --eval-episodes 5".split()
+    options = [
+        "--task",
+        "probe-chain",
+        "--horizon",
+        "2",
+        "--offline-steps",
+        "100000",
+        "--workers",
+        "2",
+        "--eval-every",
+        "10",
+        "--eval-episodes",
+        "5",
+    ]
     command = [sys.executable, "-m", "eval.run", *options, "--runs", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=README.parent)
     while not list(tmp_path.glob("*/checkpoint.pt")):
@@ -78,7 +93,12 @@ def test_presets_hold_the_paper_s_numbers():
     cube = configure("cube-double-task2", preset="paper")
     assert (cube.algo.horizon, cube.algo.num_candidates, cube.algo.num_elites, cube.algo.best_of) == (5, 16, 4, 16)
     assert (cube.algo.elite_weight, cube.algo.old_policy_rate, cube.algo.target_rate) == (0.5, 1e-4, 5e-3)
-    assert (cube.backbone.num_generated, cube.backbone.temperatures, cube.backbone.width, cube.backbone.depth) == (8, (0.05,), 512, 4)
+    assert (cube.backbone.num_generated, cube.backbone.temperatures, cube.backbone.width, cube.backbone.depth) == (
+        8,
+        (0.05,),
+        512,
+        4,
+    )
     assert (cube.algo.batch_size, cube.algo.discount, cube.algo.learning_rate, cube.algo.num_critics) == (256, 0.99, 3e-4, 2)
     assert (cube.offline_steps, cube.online_steps, cube.online_warmup, cube.eval_episodes) == (10**6, 10**6, 5000, 100)
     lift = configure("lift", preset="paper")

@@ -33,7 +33,9 @@ def test_every_pair_trains_through_both_phases_and_leaves_a_record(tiny, algo, b
     assert all(len(e["success"]) == len(e["return"]) == len(e["length"]) == 3 for e in run.evaluations)
     assert {"config", "versions", "dataset", "physics", "device", "command", "digest"} <= run.start.keys()
     assert all(np.isfinite(values).all() for m in run.metrics for values in m["values"].values())
-    _, untrained = tiny("--algo", algo, "--backbone", backbone, "--seeds", "3", "5", "--offline-steps", "0", "--online-steps", "0")
+    _, untrained = tiny(
+        "--algo", algo, "--backbone", backbone, "--seeds", "3", "5", "--offline-steps", "0", "--online-steps", "0"
+    )
     before, after = (checkpoint(r)["learner"]["params"] for r in (untrained, run))
     for name, net in after.items():
         assert any(not torch.equal(p, before[name][key]) for key, p in net.items()), f"{name} did not move"

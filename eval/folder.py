@@ -1,0 +1,73 @@
+"""A run's folder: its record, its checkpoint, and how an interrupted run is found again."""
+
+import os
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from eval import record
+from eval.protocol import Config, name_of
+
+RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
+
+
+def new_folder(config: Config, runs: Path) -> Path:
+    """A fresh folder for a run; its name helps people, and nothing reads it."""
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        try:
+            (runs / (stem + suffix)).mkdir(parents=True)
+            return runs / (stem + suffix)
+        except FileExistsError:
+            continue
+    raise FileExistsError(f"{runs / stem}: too many runs of one second")
+
+
+def unfinished_folder(config: Config, runs: Path) -> Path:
+    """The newest run that can be resumed. ValueError when there is none, or only of other configurations."""
+    candidates = []
+    for path in record.find(runs):
+        run = record.read(path)
+        if run.status != "finished" and (path.parent / CHECKPOINT).exists():
+            candidates.append(run)
+    candidates.sort(key=lambda run: run.start["created"])
+    if not candidates:
+        raise ValueError(f"nothing to resume in {runs}: no unfinished run with a checkpoint")
+    same = [run for run in candidates if run.start["digest"] == config.digest()]
+    if not same:
+        refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
+    return same[-1].path.parent
+
+
+def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
+    """ValueError when a run would be continued on other data or in a simulator that moves differently."""
+    for part, field in (("dataset", "sha256"), ("physics", "hash")):
+        before, here = run.start[part].get(field), now[part].get(field)
+        if before != here:
+            raise ValueError(f"{run.path.parent}: its {part} has {field} {before}, here it is {here}; start a new run")
+
+
+def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
+    """`path` is the old file until it is the whole new one, also when writing fails."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        write(temporary)
+        with open(temporary, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def refuse_other_config(saved: dict[str, Any], wanted: dict[str, Any], where: Path) -> None:
+    """ValueError naming the first field in which two configurations differ."""
+
+    def flat(config: dict[str, Any]) -> dict[str, Any]:
+        nested = {f"{k}.{n}": v for k, part in config.items() if isinstance(part, dict) for n, v in part.items()}
+        return {k: v for k, v in config.items() if not isinstance(v, dict)} | nested
+
+    old, new = flat(saved), flat(wanted)
+    for name in sorted(old.keys() | new.keys()):
+        if old.get(name) != new.get(name):
+            raise ValueError(f"{where} is of another configuration: its {name} is {old.get(name)}, here {new.get(name)}")

@@ -1,0 +1,46 @@
+"""Provenance: what a record says about the code, the data, the simulator and the machine behind its numbers."""
+
+import platform
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+from envs.dataset import Dataset
+from envs.physics import physics_fingerprint
+from eval.protocol import Config
+from eval.record import SCHEMA
+
+PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
+
+
+def describe(config: Config, dataset: Dataset, device: str, command: str) -> dict[str, Any]:
+    """The record's first line: all that is needed to judge the numbers, and to make them again."""
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "config": config.to_json(),
+        "digest": config.digest(),
+        "dataset": dataset.origin,
+        "physics": physics_fingerprint(config.task),
+        "versions": versions(),
+        "device": device_name(device),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Of Python and of the packages that a result depends on, as far as they are installed."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def device_name(device: str) -> str:
+    """The accelerator's name, or the processor's threads."""
+    return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"

@@ -1,0 +1,81 @@
+"""Small problems that several tests share: tiny learners of any pair, and random batches for them."""
+
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator
+
+from algos.base import Algorithm, Batch
+from algos.learner import Learner
+from backbones.base import Backbone, find
+
+OBS, ACTION = 3, 2  # sizes of an observation and of one action
+SMALL = {  # whichever of these options a class has; odd widths, so that no parameter fills whole vector registers
+    "width": 11,
+    "depth": 2,
+    "critic_width": 9,
+    "critic_depth": 2,
+    "horizon": 2,
+    "batch_size": 5,
+    "learning_rate": 1e-2,
+    "target_rate": 0.1,
+    "old_policy_rate": 0.2,
+    "num_candidates": 6,
+    "num_elites": 2,
+    "best_of": 3,
+    "target_best_of": 3,
+    "num_generated": 4,
+    "flow_steps": 3,
+}
+
+
+def make(folder: str, kind: type, name: str, **options: Any) -> Any:
+    cls = find(folder, kind, name)
+    own = {field.name for field in fields(cls)}
+    return cls(**{key: value for key, value in (SMALL | options).items() if key in own or key in options})
+
+
+@pytest.fixture
+def tiny_backbone() -> Callable[..., Backbone]:
+    """A small instance of the backbone with this name."""
+    return lambda name, **options: make("backbones", Backbone, name, **options)
+
+
+@pytest.fixture
+def tiny_algorithm() -> Callable[..., Algorithm]:
+    """A small instance of the algorithm with this name."""
+    return lambda name, **options: make("algos", Algorithm, name, **options)
+
+
+@pytest.fixture
+def tiny_learner(tiny_backbone: Any, tiny_algorithm: Any) -> Callable[..., Learner]:
+    """A learner of one pair: options are the algorithm's."""
+
+    def build(algorithm: str, backbone: str, seeds: tuple[int, ...] = (0,), compile: bool = False, **options: Any) -> Learner:
+        return Learner(tiny_algorithm(algorithm, **options), tiny_backbone(backbone), OBS, ACTION, seeds, compile=compile)
+
+    return build
+
+
+@pytest.fixture
+def random_batch() -> Callable[..., Batch]:
+    """A batch [S, B, ...] for a learner; seed i's part depends on i and `step` alone."""
+
+    def build(learner: Learner, step: int = 0) -> Batch:
+        def one(seed: int) -> Batch:
+            g = Generator().manual_seed(1000 * step + seed)
+            b, h = learner.algorithm.batch_size, learner.algorithm.horizon
+            return Batch(
+                torch.randn(b, OBS, generator=g),
+                torch.rand(b, learner.chunk_dim, generator=g) * 2 - 1,
+                torch.randn(b, h, generator=g),
+                (torch.rand(b, h, generator=g) > 0.2).float(),
+                torch.randn(b, OBS, generator=g),
+            )
+
+        return Batch(*(torch.stack(parts) for parts in zip(*map(one, learner.seeds), strict=True)))
+
+    return build
