@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
@@ -134,7 +135,7 @@ class Actor:
         noise = rng.standard_normal((self.algorithm.candidates(), self.chunk_dim), dtype=np.float32)
         nets = bind(self.backbone, self.modules, self.params)
         chunk = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
-        return chunk.reshape(self.algorithm.horizon, -1).cpu().numpy()
+        return rearrange(chunk, "(h d) -> h d", h=self.algorithm.horizon).cpu().numpy()
 
     def snapshot(self) -> "Actor":
         """A copy on the CPU that later updates do not change; it can be sent to another process."""

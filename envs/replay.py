@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from einops import rearrange
 from torch import Generator, Tensor
 
 from envs.dataset import Dataset
@@ -53,7 +54,7 @@ class Replay:
         steps = rows[..., :-1]
         return {
             "obs": self.obs[rows[..., 0]],
-            "action": self.action[steps].flatten(-2),
+            "action": rearrange(self.action[steps], "s b h d -> s b (h d)"),
             "reward": self.reward[steps],
             "mask": self.mask[steps],
             "next_obs": self.obs[rows[..., -1]],
@@ -64,8 +65,9 @@ class Replay:
         rings = []
         for i, ring in enumerate(self.rings):
             part = slice(self._base(i), self._base(i) + min(ring.written, self.capacity))
-            rows = [getattr(self, name)[part].cpu() for name in ("obs", "action", "reward", "mask")]
-            rings.append({"counters": vars(ring), "starts": self.starts[i].cpu(), "rows": rows})
+            # Copies, as saving a view would save all that it is a view of.
+            rows = [getattr(self, name)[part].to("cpu", copy=True) for name in ("obs", "action", "reward", "mask")]
+            rings.append({"counters": vars(ring), "starts": self.starts[i].to("cpu", copy=True), "rows": rows})
         return {"rings": rings}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
