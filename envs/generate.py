@@ -142,7 +142,7 @@ def _row(obs: np.ndarray, action: np.ndarray, info: dict[str, Any]) -> dict[str,
 
 
 def cube_stays_reachable(episode: Episode) -> bool:
-    """Whether the scene's cube is always either on the reachable table or inside the drawer (OGBench's own check)."""
+    """Whether the scene's cube is always either on the reachable table or inside the drawer, as in OGBench's own data."""
     _, y, z = episode["qpos"][:, 14:17].T
     beyond_right = y >= 0.29
     beyond_left_but_not_in_drawer = (y <= -0.3) & ((z < 0.06) | (z > 0.08))

@@ -1,6 +1,8 @@
 """The paper's tables from run records: `python -m tables 1 2 3 4 7`."""
 
 import argparse
+import csv
+import io
 import statistics
 import sys
 from pathlib import Path
@@ -12,7 +14,7 @@ from tables.cells import cell, commands
 from tables.figures import learning_curve
 from tables.spec import TABLES, Table
 
-FORMATS = {"text": "simple", "markdown": "github", "latex": "latex_booktabs", "csv": "tsv", "html": "html"}
+FORMATS = {"text": "simple", "markdown": "github", "latex": "latex_booktabs", "html": "html"}
 
 
 def read_all(folders: list[Path]) -> list[Run]:
@@ -39,6 +41,10 @@ def render(table: Table, runs: list[Run], preset: str, format: str) -> tuple[str
         for found, column in zip(cells, table.columns, strict=True):
             missing += commands(table, row, column, found, preset)
     headers = ["method", *(column.label for column in table.columns), *(["Avg."] if table.average else [])]
+    if format == "csv":
+        text = io.StringIO()
+        csv.writer(text).writerows([headers, *lines])
+        return text.getvalue(), missing
     return tabulate(lines, headers, tablefmt=FORMATS[format], disable_numparse=True), missing
 
 
@@ -47,7 +53,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all, if none is named")
     parser.add_argument("--runs", type=Path, nargs="+", default=[Path("records"), Path("runs")], help="folders of records")
     parser.add_argument("--preset", default="paper", help="count the runs of this preset")
-    parser.add_argument("--format", choices=FORMATS, default="text")
+    parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
     parser.add_argument("--commands", action="store_true", help="print every command that would fill an empty cell")
     parser.add_argument(
         "--curve", type=Path, metavar="FILE", help="draw the learning curves of the records into a picture instead"
