@@ -8,7 +8,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -30,13 +30,17 @@ def staged_dataset(folder: Path, name: str) -> Iterator[tuple[Path, Path, Path]]
     The training file moves last, so a dataset that can be seen is whole. When the block fails, nothing is left behind.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as staging:
-        staged = data_files(Path(staging), name)
-        yield staged
-        for source, target in zip(staged, data_files(folder, name), strict=True):
-            with open(source, "rb") as file:
-                os.fsync(file.fileno())
-            os.replace(source, target)
+    try:
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as staging:
+            staged = data_files(Path(staging), name)
+            yield staged
+            for source, target in zip(staged, data_files(folder, name), strict=True):
+                with open(source, "rb") as file:
+                    os.fsync(file.fileno())
+                os.replace(source, target)
+    finally:
+        with suppress(OSError):
+            folder.rmdir()  # succeeds only where nothing was published and nothing else is there
 
 
 def sha256(path: Path) -> str:

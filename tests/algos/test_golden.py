@@ -37,10 +37,10 @@ def files(pattern: str) -> list[Any]:
     return [pytest.param(path, id=path.stem) for path in sorted(FOLDER.glob(pattern))]
 
 
-def close(ours: Any, theirs: np.ndarray, what: str) -> None:
-    """Within 1e-5 of the largest magnitude."""
+def close(ours: Any, theirs: np.ndarray, what: str, tolerance: float = 1e-5) -> None:
+    """Within the tolerance, relative to the largest magnitude."""
     difference = np.abs(np.asarray(ours, np.float64) - theirs).max()
-    assert difference <= 1e-5 * np.abs(theirs).max(), f"{what}: differs by {difference}"
+    assert difference <= tolerance * np.abs(theirs).max(), f"{what}: differs by {difference}"
 
 
 def inside(arrays: Arrays, prefix: str) -> Arrays:
@@ -62,6 +62,13 @@ def cases() -> list[Any]:
     return [case for path in sorted(FOLDER.glob("drift_loss*.npz")) for case in numbered(path)]
 
 
+def rounding(x: Tensor) -> float:
+    """What rounding leaves of |x|^2 + |y|^2 - 2xy, which is how the record's squared distances were taken, relative to the
+    smallest of them: 1e-6 where samples are apart, 3e-2 where they start collapsed (ours are exact there)."""
+    apart = torch.cdist(x.double(), x.double()).square() + 1e9 * torch.eye(x.shape[1])
+    return float(torch.finfo(x.dtype).eps / 2 * x.square().sum(-1).max() / apart.min())
+
+
 @pytest.mark.parametrize("case", cases())
 def test_drift_loss(case: Arrays):
     """The joint field's loss, its gradient, the length scale and the force of each temperature."""
@@ -77,10 +84,11 @@ def test_drift_loss(case: Arrays):
         _, _, forces = joint_field(x.detach(), positives, temperatures)
     loss.mean().backward()
     close(loss.detach(), case["loss"], "loss")
-    close(x.grad, case["grad_mean_loss"], "gradient")
-    close(scale, case["scale"], "scale")
+    tolerance = 1e-5 + rounding(x.detach())
+    close(x.grad, case["grad_mean_loss"], "gradient", tolerance)
+    close(scale, case["scale"], "scale", tolerance)
     for temperature, force in zip(temperatures, forces, strict=True):
-        close(force, case[f"force_norm_{temperature:g}"], f"force at {temperature}")
+        close(force, case[f"force_norm_{temperature:g}"], f"force at {temperature}", tolerance)
 
 
 def layers(parameters: Arrays, theirs: str) -> Arrays:
@@ -234,17 +242,16 @@ def test_chunk_sampler(path: Path):
     dataset = Dataset.from_transitions(*(rows[name] for name in names), rows["terminals"] == 1)
     whole = np.flatnonzero(chunk["valid"].all(1))
     starts = arrays["start_index"][whole]
-    episode = np.cumsum(rows["terminals"]) - rows["terminals"]  # of a transition: each episode before it adds a row
-    assert set(dataset.starts(horizon)) == set(starts + episode[starts].astype(int))
+    rows_before = np.cumsum(rows["terminals"]) - rows["terminals"]  # each earlier episode has one more row than transitions
+    assert set(dataset.starts(horizon)) == set(starts + rows_before[starts].astype(int))
 
-    replay = Replay(dataset, horizon, seeds=1, capacity=0)
-    drawn = {name: values[0].numpy() for name, values in replay.sample([Generator().manual_seed(0)], 100 * len(starts)).items()}
-    seen = set()
-    for i in range(100 * len(starts)):
-        (at,) = (w for w in whole if np.array_equal(chunk["observations"][w], drawn["obs"][i]))
-        seen.add(int(at))
-        assert np.array_equal(chunk["actions"][at].ravel(), drawn["action"][i])
-        assert np.array_equal(chunk["next_observations"][at, -1], drawn["next_obs"][i])
-        assert chunk["masks"][at, -1] == drawn["mask"][i].min()
-        close(chunk_return(torch.tensor(drawn["reward"][i]), discount), chunk["rewards"][at, -1], "discounted return")
-    assert seen == set(whole)
+    for at, start in zip(whole, starts, strict=True):  # the recorded next observations are random, so each ends an episode here
+        one = slice(start, start + horizon)
+        last = np.arange(horizon) == horizon - 1
+        replay = Replay(Dataset.from_transitions(*(rows[name][one] for name in names), last), horizon, seeds=1, capacity=0)
+        drawn = {name: values[0, 0].numpy() for name, values in replay.sample([Generator().manual_seed(0)], 1).items()}
+        assert np.array_equal(drawn["obs"], chunk["observations"][at])
+        assert np.array_equal(drawn["action"], chunk["actions"][at].ravel())
+        assert np.array_equal(drawn["next_obs"], chunk["next_observations"][at, -1])
+        assert drawn["mask"].min() == chunk["masks"][at, -1]
+        close(chunk_return(torch.tensor(drawn["reward"]), discount), chunk["rewards"][at, -1], "discounted return")

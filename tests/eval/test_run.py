@@ -61,7 +61,7 @@ def test_no_dataset_and_no_network_is_refused_with_the_way_out(tmp_path):
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=README.parent)
     (line,) = done.stderr.strip().splitlines()
     assert done.returncode == 2 and "python -m envs.generate cube-single-task2" in line
-    assert not (tmp_path / "runs").exists()
+    assert not list(tmp_path.iterdir()), "a refused command leaves nothing behind"
 
 
 def test_sigterm_saves_and_stops_and_the_run_can_be_resumed(tmp_path):

@@ -8,9 +8,13 @@ import pytest
 import torch
 
 from algos.base import Algorithm
+from algos.learner import Learner
 from backbones.base import Backbone, names
+from envs.dataset import Dataset
+from envs.replay import Replay
 from eval import train
-from eval.train import Training
+from eval.protocol import configure
+from eval.train import Explorer, Training
 
 PAIRS = [(algo, backbone) for algo in names("algos", Algorithm) for backbone in names("backbones", Backbone)]
 
@@ -116,3 +120,21 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(tiny, tmp_path, monke
     monkeypatch.setattr(train.torch, "save", original)
     code, run = tiny("--resume")
     assert code == 0 and run.status == "finished"
+
+
+def test_a_simulator_is_restored_in_the_middle_of_an_episode():
+    config = configure("cube-single-task2", **{"backbone.width": 16, "algo.critic_width": 16, "online_steps": 200})
+    rows = Dataset(*(np.zeros((12, n), np.float32) for n in (28, 5)), *np.zeros((2, 12), np.float32), np.array([11]))
+    actor = Learner(config.algo, config.backbone, 28, 5, (0,)).actor(0)
+
+    def collected(explorer: Explorer, steps: int) -> np.ndarray:
+        replay = Replay(rows, 5, 1, 100)
+        for _ in range(steps):
+            explorer.step(actor, replay, 0)
+        return replay.obs[12 : 12 + steps].numpy().copy()
+
+    explorer = Explorer(config, 0)
+    collected(explorer, 33)
+    restored = Explorer(config, 0)
+    restored.load_state_dict(explorer.state_dict())
+    assert np.array_equal(collected(explorer, 20), collected(restored, 20))

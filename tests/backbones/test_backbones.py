@@ -1,0 +1,167 @@
+"""What every backbone keeps, the one in a new file included: its contract, and a first thing to learn."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+import torch
+from torch import Generator, Tensor
+from torch.utils._pytree import tree_leaves, tree_map
+
+from backbones.base import Backbone, find, names
+
+BACKBONES = names("backbones", Backbone)
+UNIMODAL = {"gaussian"}
+MODES_APART = {"drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8}}
+"""Options with which a family keeps two modes apart, where its defaults do not."""
+
+B, OBS, ACTION = 6, 3, 4
+
+
+def network(backbone: Backbone) -> Any:
+    torch.manual_seed(0)
+    return backbone.network(OBS, ACTION)
+
+
+def problem(backbone: Backbone, *sizes: int, seed: int = 0) -> tuple[Tensor, list[Tensor], Any]:
+    """Observations, positive sets of these sizes, and the noise that their losses need."""
+    g = Generator().manual_seed(seed)
+    obs = torch.randn(B, OBS, generator=g)
+    sets = [torch.rand(B, size, ACTION, generator=g) * 2 - 1 for size in sizes]
+    return obs, sets, backbone.draw(g, B, sum(sizes), ACTION)
+
+
+@pytest.fixture(params=BACKBONES)
+def backbone(request: pytest.FixtureRequest, tiny_backbone: Any) -> Backbone:
+    return tiny_backbone(request.param)
+
+
+def test_folder_holds_the_families_of_the_study():
+    assert {"drifting", "flow", "gaussian", "meanflow"} <= set(BACKBONES)
+
+
+def test_unknown_name_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"^unknown backbone 'driftng'; did you mean drifting\?$"):
+        find("backbones", Backbone, "driftng")
+    with pytest.raises(ValueError, match=r"unknown backbone 'nets'; there are drifting, .*"):
+        find("backbones", Backbone, "nets")
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_options_are_frozen_and_explained(name: str):
+    cls = find("backbones", Backbone, name)
+    assert all(field.metadata.get("help") for field in dataclasses.fields(cls))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cls().width = 1
+
+
+def test_actions_lie_in_the_unit_box(backbone: Backbone):
+    obs, noise = 100 * torch.randn(20, OBS), 100 * torch.randn(20, ACTION)
+    actions = backbone.sample(network(backbone), obs, noise)
+    assert actions.shape == (20, ACTION) and actions.abs().max() == 1
+
+
+def test_leading_axes_broadcast(backbone: Backbone):
+    """[B, 1, obs] with noise [B, N, a] gives what each pair gives alone."""
+    net, obs, noise = network(backbone), torch.randn(B, OBS), torch.randn(B, 5, ACTION)
+    together = backbone.sample(net, obs[:, None], noise)
+    alone = torch.stack([torch.stack([backbone.sample(net, o, n) for n in ns]) for o, ns in zip(obs, noise, strict=True)])
+    assert together.shape == (B, 5, ACTION)
+    torch.testing.assert_close(together, alone)
+
+
+def test_samples_follow_noise_and_state_and_nothing_else(backbone: Backbone):
+    net, obs, noise = network(backbone), torch.randn(B, OBS), torch.randn(B, ACTION)
+    actions = backbone.sample(net, obs, noise)
+    assert torch.equal(actions, backbone.sample(net, obs, noise))
+    assert not torch.equal(actions, backbone.sample(net, obs + 1, noise))
+    assert not torch.equal(actions, backbone.sample(net, obs, noise + 1))
+
+
+def test_draws_follow_the_generator(backbone: Backbone):
+    same, again, other = (tree_leaves(problem(backbone, 3, seed=seed)[2]) for seed in (0, 0, 1))
+    assert all(map(torch.equal, same, again))
+    assert not any(map(torch.equal, same, other))
+
+
+def test_each_set_has_one_finite_loss_a_state(backbone: Backbone):
+    net = network(backbone)
+    obs, sets, noise = problem(backbone, 2, 3)
+    losses, info = backbone.losses(net, obs, sets, noise)
+    assert [loss.shape for loss in losses] == [(B,), (B,)]
+    assert all(value.isfinite().all() for value in (*losses, *info.values()))
+    assert all(value.shape == () and not value.requires_grad for value in info.values())
+
+
+@pytest.mark.parametrize("index", [0, 1])
+def test_the_loss_of_each_set_reaches_every_parameter(backbone: Backbone, index: int):
+    net = network(backbone)
+    obs, sets, noise = problem(backbone, 2, 3)
+    gradients = torch.autograd.grad(backbone.losses(net, obs, sets, noise)[0][index].mean(), list(net.parameters()))
+    assert all(g.isfinite().all() and g.any() for g in gradients)
+
+
+def test_a_set_does_not_feel_the_others(backbone: Backbone):
+    """Listed alone, with the noise of its own positives where each positive has its own, a set has the same loss."""
+    net = network(backbone)
+    obs, sets, noise = problem(backbone, 2, 3)
+    together, _ = backbone.losses(net, obs, sets, noise)
+    for loss, positives, part in zip(together, sets, (slice(0, 2), slice(2, 5)), strict=True):
+        own = tree_map(lambda x, part=part: x[:, part] if x.shape[1] == 5 else x, noise)
+        (alone,), _ = backbone.losses(net, obs, [positives], own)
+        torch.testing.assert_close(alone, loss)
+
+
+def test_loss_does_not_change_the_positives(backbone: Backbone):
+    obs, sets, noise = problem(backbone, 2)
+    before = sets[0].clone()
+    backbone.losses(network(backbone), obs, sets, noise)
+    assert torch.equal(sets[0], before)
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("drifting", {"temperatures": ()}),
+        ("drifting", {"temperatures": (0.0,)}),
+        ("drifting", {"temperatures": (0.05, -0.1)}),
+        ("drifting", {"num_generated": 1}),
+        ("flow", {"flow_steps": 0}),
+        ("meanflow", {"equal_times": 1.1}),
+        ("meanflow", {"equal_times": -0.1}),
+    ],
+)
+def test_impossible_options_are_refused_by_name(name: str, options: dict[str, Any]):
+    with pytest.raises(ValueError, match=rf"^backbone\.{next(iter(options))} "):
+        find("backbones", Backbone, name)(**options)
+
+
+def learn_two_modes(name: str) -> Tensor:
+    """2,000 samples of a small policy that was fitted to +-0.5 in the first dimension (and 0.3 in the second)."""
+    backbone = find("backbones", Backbone, name)(width=32, depth=2, **MODES_APART.get(name, {}))
+    torch.manual_seed(0)
+    net, g, states, obs = backbone.network(1, 2), Generator().manual_seed(0), 256, torch.zeros(256, 1)
+    optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
+    for _ in range(400):
+        mode = torch.randint(2, (states, 1, 1), generator=g) - 0.5
+        positives = torch.cat([mode, torch.full_like(mode, 0.3)], -1) + 0.05 * torch.randn(states, 1, 2, generator=g)
+        losses, _ = backbone.losses(net, obs, [positives], backbone.draw(g, states, 1, 2))
+        optimizer.zero_grad()
+        losses[0].mean().backward()
+        optimizer.step()
+    with torch.no_grad():
+        return backbone.sample(net, torch.zeros(2000, 1), torch.randn(2000, 2, generator=g))
+
+
+@pytest.mark.parametrize("name", [name for name in BACKBONES if name not in UNIMODAL])
+def test_learns_two_modes(name: str):
+    actions = learn_two_modes(name)
+    near = [float(((actions[:, 0] - mode).abs() < 0.25).float().mean()) for mode in (-0.5, 0.5)]
+    assert min(near) > 0.3 and abs(actions[:, 1].mean() - 0.3) < 0.1
+
+
+@pytest.mark.parametrize("name", sorted(UNIMODAL))
+def test_unimodal_families_learn_the_mean_and_spread_of_both(name: str):
+    actions = learn_two_modes(name)
+    assert abs(actions[:, 0].mean()) < 0.1 and abs(actions[:, 0].std() - 0.5) < 0.1
+    assert (actions[:, 0].abs() < 0.25).float().mean() > 0.25  # where no data is
