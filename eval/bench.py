@@ -18,10 +18,11 @@ import torch
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
 
-from algos.base import Algorithm, Batch
+from algos.base import Batch
 from algos.learner import Learner
 from backbones.base import Backbone, names
 from envs.command import Parser, refuse
+from eval.methods import METHODS
 from eval.protocol import Config, configure
 from eval.provenance import versions
 from eval.run import choose_device
@@ -117,8 +118,7 @@ def time_action(config: Config, threads: int, repeats: int) -> float:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m eval.bench", description=__doc__)
-    parser.add_argument("--backbone", default="drifting", help=", ".join(names("backbones", Backbone)))
-    parser.add_argument("--algo", default="dfp", help=", ".join(names("algos", Algorithm)))
+    parser.add_argument("--method", default="dfp", help=", ".join(METHODS))
     parser.add_argument("--task", default="cube-double-task2", help="whose sizes to use")
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 4], help="numbers of seeds trained together")
@@ -131,10 +131,9 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         device = choose_device(options.device)
         configs = {
-            n: configure(options.task, options.backbone, options.algo, options.preset, seeds=tuple(range(n)))
-            for n in options.seeds
+            n: configure(options.task, options.method, preset=options.preset, seeds=tuple(range(n))) for n in options.seeds
         }
-        actors = {name: configure(options.task, name, options.algo, options.preset) for name in names("backbones", Backbone)}
+        actors = {name: configure(options.task, backbone=name, preset=options.preset) for name in names("backbones", Backbone)}
     except ValueError as error:
         refuse(error)
     if options.repeats < 2:
@@ -148,16 +147,17 @@ def main(arguments: list[str] | None = None) -> int:
     ]
     shown = [[u["phase"], u["seeds"], u["mode"], f"{u['ms']:.1f}", "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
               f"{u['gflop']:.1f}", f"{u['limit_ms']:.1f}", f"{u['share_of_limit']:.0%}"] for u in updates]  # fmt: skip
-    print(f"{options.algo} with {options.backbone}, sizes of {options.task}, preset {options.preset}, {device}\n")
+    print(f"{options.method}, sizes of {options.task}, preset {options.preset}, {device}\n")
     headers = ["phase", "seeds", "mode", "ms an update", "quartiles", "GFLOP", "limit ms", "of the limit"]
     print(tabulate(shown, headers, disable_numparse=True))
 
     latencies = {name: time_action(config, 1, 50) for name, config in actors.items()}
-    print(f"\none action of {options.algo} on the CPU, one thread\n")
+    print("\none action of dfp on the CPU, one thread\n")
     print(tabulate([(n, f"{ms:.2f}") for n, ms in latencies.items()], ["backbone", "ms"], disable_numparse=True))
     if options.out:
         record = {"versions": versions(), "device": device, "threads": torch.get_num_threads(), "preset": options.preset,
-                  "algo": options.algo, "backbone": options.backbone, "task": options.task,
+                  "method": options.method,
+            "task": options.task,
                   "updates": updates, "action_ms": latencies}  # fmt: skip
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(record, indent=1) + "\n")

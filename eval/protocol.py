@@ -6,15 +6,16 @@ release   as paper, with the kernel bandwidths of the authors' released configur
 """
 
 import dataclasses
+import difflib
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 from algos.base import Algorithm
 from backbones.base import Backbone, find, option
-from envs.robomimic import RobomimicTask
 from envs.task import Protocol, SuccessTiming, Task, find_task
+from eval.methods import DEFAULT, METHODS, values_of
 
 
 @dataclass(frozen=True)
@@ -22,10 +23,12 @@ class Config:
     """One run, whole: equal configurations, data and machine give equal results."""
 
     task: Task
+    method: str
     backbone: Backbone
     algo: Algorithm
     preset: str
     protocol: Protocol
+    changes: dict[str, Any]  # options of the algorithm and the backbone that are not the method's in this preset
     seeds: tuple[int, ...] = option((0,), "seeds to train together in this process")
     offline_steps: int = option(1_000_000, "gradient steps on the dataset alone")
     online_steps: int = option(1_000_000, "environment steps a seed, one gradient step each")
@@ -65,14 +68,12 @@ def name_of(part: Backbone | Algorithm) -> str:
     return type(part).__module__.rpartition(".")[2]
 
 
-# What the presets set, by field; a backbone or an algorithm takes those that it has.
-Values = dict[str, Any]
+Values = dict[str, Any]  # by field: a backbone, an algorithm and a run take those that they have
 
 
-def quick(task: Task, protocol: str | None) -> Values:
+def quick() -> Values:
     """Minutes on two cores: smaller networks, fewer steps, cheaper targets. Tuned on cube-single-task2 for DFP."""
     return {
-        "protocol": protocol or "offline-to-online",
         "width": 256,
         "depth": 3,
         "critic_width": 256,
@@ -90,62 +91,78 @@ def quick(task: Task, protocol: str | None) -> Values:
     }
 
 
-def paper(task: Task, protocol: str | None) -> Values:
-    """Table 5 (offline-to-online) or Table 8 (offline) as printed, by the task's own protocol if none is named."""
-    protocol = protocol or (task.protocols or ("offline-to-online",))[0]
-    if protocol == "offline":
-        table_8 = TABLE_8.get(task.name, TABLE_8["cube-single-task2"])
-        single = {"horizon": 1, "best_of": 1, "target_best_of": 1}
-        return {"protocol": protocol, "elites_offline": True, "online_steps": 0, **single, **table_8}
-    table_5: Values = {"num_elites": 4, "best_of": 16, "target_best_of": 16, "temperatures": (0.05,)}
-    if isinstance(task, RobomimicTask):
-        table_5 = {"num_elites": 2, "best_of": 4, "target_best_of": 4, "temperatures": (0.005, 0.05)}
-    return {"protocol": protocol, **table_5}
+def paper() -> Values:
+    """Tables 5 and 8 as printed: each method's own numbers, 1M + 1M steps."""
+    return {}
 
 
-TABLE_8: dict[str, Values] = {
-    "cube-single-task2": {"elite_weight": 0.45, "temperatures": (0.05,), "num_candidates": 16, "num_elites": 8},
-    "cube-double-task2": {"elite_weight": 0.55, "temperatures": (0.05,), "num_candidates": 16, "num_elites": 8},
-    "scene-task2": {"elite_weight": 0.5, "temperatures": (0.01, 0.05), "num_candidates": 16, "num_elites": 8},
-    "puzzle-3x3-task4": {"elite_weight": 0.5, "temperatures": (0.01, 0.05), "num_candidates": 16, "num_elites": 8},
-    "puzzle-4x4-task4": {"elite_weight": 0.5, "temperatures": (0.01, 0.05), "num_candidates": 32, "num_elites": 16},
-}
-
-
-def release(task: Task, protocol: str | None) -> Values:
+def release() -> Values:
     """As `paper`, with the one kernel bandwidth that the authors' released configuration has."""
-    return paper(task, protocol) | {"temperatures": (0.1,)}
+    return {"temperatures": (0.1,)}
 
 
 PRESETS = {"quick": quick, "paper": paper, "release": release}
-PresetName = Literal["quick", "paper", "release"]
 
 
 def configure(
-    task: str, backbone: str = "drifting", algo: str = "dfp", preset: str = "quick", protocol: str | None = None, **changes: Any
+    task: str = "cube-single-task2",
+    method: str | None = None,
+    backbone: str | None = None,
+    algo: str | None = None,
+    preset: str = "quick",
+    protocol: str | None = None,
+    **changes: Any,
 ) -> Config:
-    """The preset's configuration for a task, a backbone and an algorithm, with `changes` to fields of any of the three.
+    """A configuration: class defaults, then the method's numbers for the task, then the preset's, then `changes`.
 
-    Changes are named as on the command line: `offline_steps`, `"algo.num_elites"`, `"backbone.temperatures"`.
+    A method, or an algorithm and a backbone (DFP with drifting, if none is named). Changes go by the command line's names:
+    `offline_steps`, `"algo.num_elites"`, `"backbone.temperatures"`. ValueError in one line for what does not exist or fit.
     """
+    found = find_task(task)
     if preset not in PRESETS:
         raise ValueError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
-    found_task = find_task(task)
-    values = PRESETS[preset](found_task, protocol)
+    method, algo, backbone = resolve(method, algo, backbone)
+    protocol = protocol or default_protocol(found, preset)
+    values = {**values_of(method, found.name, found.dataset, protocol), **PRESETS[preset]()}
+    if protocol == "offline":
+        values["online_steps"] = 0
 
     def build(cls: type, prefix: str, **fixed: Any) -> Any:
         known = {f.name for f in dataclasses.fields(cls)}
-        own = {name: value for name, value in changes.items() if not prefix and "." not in name}
-        own |= {name.removeprefix(prefix): v for name, v in changes.items() if prefix and name.startswith(prefix)}
+        own = {name.removeprefix(prefix): value for name, value in changes.items() if name.startswith(prefix)}
+        own = {name: value for name, value in own.items() if "." not in name}
         if unknown := sorted(own.keys() - known):
             raise ValueError(f"unknown option '{prefix}{unknown[0]}'; there are {', '.join(sorted(known))}")
-        return cls(**fixed | {name: value for name, value in values.items() if name in known} | own)
+        preset_s = {name: value for name, value in values.items() if name in known}
+        if prefix:
+            defaults = cls(**preset_s)
+            changed.update({prefix + name: value for name, value in own.items() if value != getattr(defaults, name)})
+        return cls(**fixed | preset_s | own)
 
-    return build(
-        Config,
-        "",
-        task=found_task,
-        backbone=build(find("backbones", Backbone, backbone), "backbone."),
-        algo=build(find("algos", Algorithm, algo), "algo."),
-        preset=preset,
-    )
+    changed: dict[str, Any] = {}  # what makes this a variant of the method
+    parts = {
+        "backbone": build(find("backbones", Backbone, backbone), "backbone."),
+        "algo": build(find("algos", Algorithm, algo), "algo."),
+    }
+    name = method or f"{algo}-{backbone}"
+    return build(Config, "", task=found, method=name, preset=preset, protocol=protocol, changes=changed, **parts)
+
+
+def resolve(method: str | None, algo: str | None, backbone: str | None) -> tuple[str | None, str, str]:
+    """The method, if the choice is one, its algorithm and its backbone."""
+    if method is None:
+        algo, backbone = algo or "dfp", backbone or "drifting"
+        return DEFAULT.get((algo, backbone)), algo, backbone
+    if method not in METHODS:
+        near = difflib.get_close_matches(method, METHODS, n=3)
+        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(METHODS)}"
+        raise ValueError(f"unknown method '{method}'; {hint}")
+    own = METHODS[method]
+    if (algo or own.algo) != own.algo or (backbone or own.backbone) != own.backbone:
+        raise ValueError(f"method {method} is {own.algo} with {own.backbone}; name another method, or an algo and a backbone")
+    return method, own.algo, own.backbone
+
+
+def default_protocol(task: Task, preset: str) -> str:
+    """The first of the paper's protocols that has the task; `quick` always has an online phase."""
+    return task.protocols[0] if task.protocols and preset != "quick" else "offline-to-online"

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from tabulate import tabulate
@@ -20,9 +20,10 @@ from backbones.base import Backbone, names
 from envs.command import Parser, refuse
 from envs.dataset import Dataset
 from envs.fetch import fetch
-from envs.task import TASKS, Task
+from envs.task import TASKS, Protocol, Task
 from eval import record
 from eval.folder import CHECKPOINT, RECORD, new_folder, refuse_other_ground, unfinished_folder
+from eval.methods import METHODS
 from eval.options import add_fields
 from eval.protocol import PRESETS, Config, configure, name_of
 from eval.provenance import describe
@@ -34,11 +35,12 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     """The command line's choices, and the configuration they make. ValueError for impossible ones."""
     chooser = Parser(add_help=False)
     choices = chooser.add_argument_group("what to run")
-    choices.add_argument("--backbone", default="drifting", help=f"policy family: {', '.join(names('backbones', Backbone))}")
-    choices.add_argument("--algo", default="dfp", help=f"learning rule: {', '.join(names('algos', Algorithm))}")
+    choices.add_argument("--method", help=f"a row of the paper's tables: {', '.join(METHODS)}")
+    choices.add_argument("--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))} (default: drifting)")
+    choices.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))} (default: dfp)")
     choices.add_argument("--task", default="cube-single-task2", help="what to solve; --list shows all")
     choices.add_argument("--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)}")
-    choices.add_argument("--protocol", choices=("offline-to-online", "offline"), help="the task's first, if not given")
+    choices.add_argument("--protocol", choices=get_args(Protocol), help="the paper's first for the task, if not given")
     choices.add_argument("--horizon", type=int, dest="algo.horizon", default=argparse.SUPPRESS, help="as --algo.horizon")
     chosen, _ = chooser.parse_known_args(arguments)
     parts: dict[str, Any] = {name: value for name, value in vars(chosen).items() if "." not in name}
@@ -55,9 +57,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     here.add_argument("--device", default="auto", help="auto, cpu or cuda")
     here.add_argument("--compile", action="store_true", help="torch.compile the update")
     here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks and presets")
-    add_fields(parser, "the run", defaults, skip=parts)
-    add_fields(parser, f"algorithm {chosen.algo}", defaults.algo, "algo.")
-    add_fields(parser, f"backbone {chosen.backbone}", defaults.backbone, "backbone.")
+    add_fields(parser, "the run", defaults, skip={*parts, "changes"})
+    add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
+    add_fields(parser, f"backbone {name_of(defaults.backbone)}", defaults.backbone, "backbone.")
     options = parser.parse_args(arguments)
     if options.workers < 0:
         raise ValueError(f"workers {options.workers}: must not be negative")

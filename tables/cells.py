@@ -47,7 +47,7 @@ def cell(table: Table, row: Row, column: Column, runs: Sequence[Run], preset: st
         config = run.start["config"]
         if run.status != "finished" or config["preset"] != preset or config["task"] not in rates:
             continue
-        if not matches(config, row.where) or (preset != "quick" and config["protocol"] != table.protocol):
+        if not matches(config, row) or (preset != "quick" and config["protocol"] != table.protocol):
             continue
         for seed in config["seeds"]:
             if evaluation := run.last(seed, table.phase):
@@ -56,12 +56,19 @@ def cell(table: Table, row: Row, column: Column, runs: Sequence[Run], preset: st
     return Cell(rates, table.seeds, used)
 
 
-def matches(config: dict[str, Any], where: dict[str, Any]) -> bool:
-    def value(path: str) -> Any:
-        part, _, name = path.partition(".")
-        return config[part].get(name)
+def matches(config: dict[str, Any], row: Row) -> bool:
+    """Whether a run is the row's method with the row's values, and with no other change."""
 
-    return all(value(path) == wanted for path, wanted in where.items())
+    def value(name: str) -> Any:
+        part, _, field = name.partition(".")
+        return config[part].get(field)
+
+    wanted = row.changes
+    return (
+        config["method"] == row.method
+        and all(value(name) == number for name, number in wanted.items())
+        and not config["changes"].keys() - wanted.keys()
+    )
 
 
 def commands(table: Table, row: Row, column: Column, found: Cell, preset: str) -> list[str]:

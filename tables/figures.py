@@ -18,7 +18,7 @@ def learning_curve(runs: list[Run], path: Path) -> None:
     rows, offline_steps = [], {}
     for run in runs:
         config = run.start["config"]
-        label = f"{config['algo']['name']}, {config['backbone']['name']} ({config['preset']})"
+        label = f"{config['method']} ({config['preset']})"
         offline_steps[config["task"]] = config["offline_steps"]
         for e in run.evaluations:
             step = e["step"] + (config["offline_steps"] if e["phase"] == "online" else 0)

@@ -23,6 +23,8 @@ README = Path(__file__).parents[2] / "README.md"
         ("--backbone drfting", "did you mean drifting"),
         ("--algo sac", "there are"),
         ("--task cube-sngle-task2", "did you mean cube-single-task2"),
+        ("--method qc-fq", "did you mean qc-fql"),
+        ("--method mvp --backbone flow", "method mvp is dfp with meanflow"),
         ("--preset huge", "quick, paper, release"),
         ("--algo.num-elite 3", "did you mean --algo.num-elites"),
         ("--algo.num-elites 20", "algo.num_candidates is 16"),
@@ -110,6 +112,27 @@ def test_presets_hold_the_paper_s_numbers():
     double = configure("cube-double-task2", preset="paper", protocol="offline")
     assert (double.algo.elite_weight, double.algo.num_elites, double.algo.horizon) == (0.55, 8, 1)
     assert configure("cube-double-task2", preset="release").backbone.temperatures == (0.1,)
+
+
+def test_methods_hold_their_papers_numbers():
+    def paper(task, method):
+        config = configure(task, method, preset="paper")
+        return config.algo, config.backbone
+
+    assert [paper(f"cube-{n}-task2", "qc-fql")[0].distill_weight for n in ("double", "triple", "quadruple")] == [300, 100, 100]
+    assert [paper(task, "fql")[0].distill_weight for task in ("cube-triple-task4", "square")] == [300, 10_000]
+    assert [paper(task, "qc-bfn")[0].best_of for task in ("cube-double-task2", "can")] == [32, 16]
+    assert (paper("can", "bfn")[0].target_best_of, paper("can", "bfn")[0].horizon) == (4, 1)
+    assert [paper(f"cube-{n}-task3", "mvp")[1].constraint_weight for n in ("double", "triple")] == [1, 0]
+    assert paper("lift", "mvp")[0].elite_weight == paper("lift", "dfp-no-top-k")[0].elite_weight == 0
+    assert paper("cube-double-task2", "mvp-top-k")[0] == paper("cube-double-task2", "dfp")[0]
+
+
+def test_a_choice_of_algorithm_and_backbone_is_a_method_and_its_variants_are_named():
+    assert configure(algo="dfp", backbone="drifting").to_json() == configure(method="dfp").to_json()
+    assert configure(algo="bc", backbone="flow").method == "bc-flow"
+    changed = configure(method="dfp", **{"algo.num_elites": 2, "algo.elite_weight": 0.5, "offline_steps": 3})
+    assert changed.changes == {"algo.num_elites": 2}
 
 
 @pytest.mark.parametrize("preset", PRESETS)

@@ -13,6 +13,8 @@ from tables.spec import TABLES
 
 TASK = "cube-double-task2"
 DFP = {
+    "method": "dfp",
+    "changes": {},
     "algo": {"name": "dfp", "elite_weight": 0.5, "num_elites": 4},
     "backbone": {"name": "drifting"},
     "preset": "paper",
@@ -63,14 +65,22 @@ def test_missing_seeds_show_and_their_command_is_printed(tmp_path, capsys):
         {"status": "stopped"},
         {"preset": "quick"},
         {"protocol": "offline"},
-        {"algo": {"name": "dfp", "elite_weight": 0.0}},
-        {"backbone": {"name": "flow"}},
+        {"method": "mvp"},
+        {"changes": {"algo.discount": 0.9}},
         {"task": "cube-double-task3"},
     ],
 )
 def test_other_runs_do_not_count(tmp_path, capsys, other):
     write_run(tmp_path, "a", {0: [1]}, **other)
     assert cell(capsys, "1", "--runs", str(tmp_path)) == "-"
+
+
+def test_an_ablation_s_row_takes_the_runs_with_its_value(tmp_path, capsys):
+    write_run(tmp_path, "a", {0: [1]}, task="cube-quadruple-task2")
+    changed = {"changes": {"algo.elite_weight": 0.1}, "algo": {"name": "dfp", "elite_weight": 0.1}}
+    write_run(tmp_path, "b", {0: [0]}, task="cube-quadruple-task2", **changed)
+    for row, text in (("lambda = 0.1", "0.0 (1/5)"), ("lambda = 0.5", "100.0 (1/5)"), ("lambda = 1.0", "-")):
+        assert cell(capsys, "3", "--runs", str(tmp_path), row=row, column="cube-quadruple-task2") == text
 
 
 def test_of_two_runs_for_a_seed_the_later_one_counts(tmp_path, capsys):

@@ -1,0 +1,101 @@
+"""The methods that the paper compares, by name, with the numbers of each one's own paper.
+
+A method is an algorithm, a backbone and values: variants that are only numbers need no code. What is not named here is the
+default of the algorithm's or backbone's class, which is Table 5 of arXiv 2605.07727. The numbers of FQL and BFN are those of
+FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Values = Mapping[str, Any]  # by field, of the algorithm, the backbone or the run
+
+
+@dataclass(frozen=True)
+class Method:
+    """One row of the paper's tables."""
+
+    label: str
+    algo: str
+    backbone: str
+    values: Values = field(default_factory=dict)
+    by_dataset: Mapping[str, Values] = field(default_factory=dict)
+
+    def on(self, dataset: str) -> dict[str, Any]:
+        """The method's values for the tasks of a dataset."""
+        return {**self.values, **self.by_dataset.get(dataset, {})}
+
+
+ROBOMIMIC = ("lift-mh", "can-mh", "square-mh")
+DOUBLE, TRIPLE, QUADRUPLE = "cube-double-play-v0", "cube-triple-play-v0", "cube-quadruple-play-100m-v0"
+
+
+def best_of(n: int) -> dict[str, int]:
+    """N': the same for acting and for TD targets."""
+    return {"best_of": n, "target_best_of": n}
+
+
+def on_robomimic(**values: Any) -> dict[str, Values]:
+    return dict.fromkeys(ROBOMIMIC, values)
+
+
+NO_TOP_K = {"elite_weight": 0.0}
+DFP_ON_ROBOMIMIC = on_robomimic(num_elites=2, temperatures=(0.005, 0.05), **best_of(4))
+NO_CONSTRAINT_ON_TRIPLE = {TRIPLE: {"constraint_weight": 0.0}}
+
+METHODS: dict[str, Method] = {
+    "bfn": Method("BFN", "dfp", "flow", {"horizon": 1, **NO_TOP_K, **best_of(4)}),
+    "qc-bfn": Method("QC-BFN", "dfp", "flow", {**NO_TOP_K, **best_of(32)}, on_robomimic(**best_of(16))),
+    "fql": Method(
+        "FQL",
+        "fql",
+        "flow",
+        {"horizon": 1, "distill_weight": 300.0},
+        {
+            **on_robomimic(distill_weight=10_000.0),
+            "puzzle-3x3-play-v0": {"distill_weight": 1000.0},
+            "puzzle-4x4-play-v0": {"distill_weight": 1000.0},
+        },
+    ),
+    "qc-fql": Method(
+        "QC-FQL",
+        "fql",
+        "flow",
+        {"distill_weight": 300.0},
+        {
+            **on_robomimic(distill_weight=10_000.0),
+            TRIPLE: {"distill_weight": 100.0},
+            QUADRUPLE: {"distill_weight": 100.0},
+        },
+    ),
+    "mvp": Method("MVP", "dfp", "meanflow", NO_TOP_K, NO_CONSTRAINT_ON_TRIPLE),
+    "mvp-top-k": Method("MVP w/ top-K", "dfp", "meanflow", {}, {**on_robomimic(num_elites=2), **NO_CONSTRAINT_ON_TRIPLE}),
+    "dfp-no-top-k": Method("DFP w/o top-K", "dfp", "drifting", NO_TOP_K, DFP_ON_ROBOMIMIC),
+    "dfp": Method("DFP", "dfp", "drifting", {}, DFP_ON_ROBOMIMIC),
+    "bc": Method("BC", "bc", "gaussian"),
+}
+
+DEFAULT = {("dfp", "drifting"): "dfp", ("dfp", "meanflow"): "mvp-top-k", ("fql", "flow"): "qc-fql", ("bc", "gaussian"): "bc"}
+"""The method that an algorithm and a backbone are, unless one is named."""
+
+OFFLINE = {"horizon": 1, **best_of(1), "elites_offline": True, "online_steps": 0}
+"""The offline protocol (section B.2): both losses from the first step, no chunks, no best-of-N'."""
+
+TABLE_8: dict[str, Values] = {
+    "cube-single-task2": {"elite_weight": 0.45, "num_elites": 8, "temperatures": (0.05,)},
+    "cube-double-task2": {"elite_weight": 0.55, "num_elites": 8, "temperatures": (0.05,)},
+    "scene-task2": {"elite_weight": 0.5, "num_elites": 8, "temperatures": (0.01, 0.05)},
+    "puzzle-3x3-task4": {"elite_weight": 0.5, "num_elites": 8, "temperatures": (0.01, 0.05)},
+    "puzzle-4x4-task4": {"elite_weight": 0.5, "num_elites": 16, "num_candidates": 32, "temperatures": (0.01, 0.05)},
+}
+"""DFP's numbers in the offline protocol, by task; other tasks take those of cube-single-task2."""
+
+
+def values_of(method: str | None, task: str, dataset: str, protocol: str) -> dict[str, Any]:
+    """A method's values for a task and a protocol; a free combination of algorithm and backbone has none of its own."""
+    own = METHODS[method].on(dataset) if method else {}
+    if protocol == "offline":
+        table_8 = TABLE_8.get(task, TABLE_8["cube-single-task2"]) if method == "dfp" else {}
+        return {**own, **OFFLINE, **table_8}
+    return own
