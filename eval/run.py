@@ -20,9 +20,10 @@ from backbones.base import Backbone, names
 from envs.command import Parser, refuse
 from envs.dataset import Dataset
 from envs.fetch import fetch
-from envs.task import TASKS, Protocol, Task
+from envs.task import Protocol, Task
 from eval import record
 from eval.folder import CHECKPOINT, RECORD, new_folder, refuse_other_ground, unfinished_folder
+from eval.listing import listing
 from eval.methods import METHODS
 from eval.options import add_fields
 from eval.protocol import PRESETS, Config, configure, name_of
@@ -56,7 +57,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     here.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates in this one")
     here.add_argument("--device", default="auto", help="auto, cpu or cuda")
     here.add_argument("--compile", action="store_true", help="torch.compile the update")
-    here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks and presets")
+    here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
     add_fields(parser, "the run", defaults, skip={*parts, "changes"})
     add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
     add_fields(parser, f"backbone {name_of(defaults.backbone)}", defaults.backbone, "backbone.")
@@ -127,27 +128,14 @@ def execute(training: Training, writer: record.Writer) -> int:
     return {"finished": 0, "stopped": 128 + (received or [0])[-1], "failed": 1}[status]
 
 
-def listing() -> str:
-    """Backbones, algorithms, tasks and presets."""
-    tasks = [[t.name, t.obs_dim, t.action_dim, t.time_limit, t.dataset, ", ".join(t.protocols)] for t in TASKS.values()]
-    return "\n\n".join(
-        [
-            f"backbones   {', '.join(names('backbones', Backbone))}",
-            f"algorithms  {', '.join(names('algos', Algorithm))}",
-            "presets\n" + tabulate([(f"  {n}", str(f.__doc__).splitlines()[0]) for n, f in PRESETS.items()], tablefmt="plain"),
-            tabulate(tasks, headers=["task", "obs", "action", "time limit", "dataset", "the paper's protocols"]),
-        ]
-    )
-
-
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "eval.run", *arguments])
-    if "--list" in arguments:
-        print(listing())
-        return 0
     try:
         options, config = parse(arguments)
+        if options.list:
+            print(listing(config.task, config.preset))
+            return 0
         device = choose_device(options.device)
         folder = unfinished_folder(config, options.runs) if options.resume else None
         dataset = load_dataset(config.task, options.data)

@@ -1,0 +1,53 @@
+"""What there is to choose from: `python -m eval.run --list`."""
+
+from typing import Any
+
+from tabulate import tabulate
+
+from algos.base import Algorithm
+from backbones.base import Backbone, names
+from envs.task import TASKS, Task
+from eval.methods import METHODS
+from eval.protocol import PRESETS, Config, configure
+
+NUMBERS = {
+    "H": "algo.horizon",
+    "N'": "algo.best_of",
+    "N": "algo.num_candidates",
+    "K": "algo.num_elites",
+    "lambda": "algo.elite_weight",
+    "alpha": "algo.distill_weight",
+    "h": "backbone.temperatures",
+    "IVC": "backbone.constraint_weight",
+}
+
+
+def listing(task: Task, preset: str) -> str:
+    """Backbones, algorithms, presets and tasks, and every method's numbers on one of the tasks."""
+    tasks = [[t.name, t.obs_dim, t.action_dim, t.time_limit, t.dataset, ", ".join(t.protocols)] for t in TASKS.values()]
+    presets = [(f"  {name}", str(preset.__doc__).splitlines()[0]) for name, preset in PRESETS.items()]
+    return "\n\n".join(
+        [
+            f"backbones   {', '.join(names('backbones', Backbone))}",
+            f"algorithms  {', '.join(names('algos', Algorithm))}",
+            "presets\n" + tabulate(presets, tablefmt="plain"),
+            tabulate(tasks, ["task", "obs", "action", "time limit", "dataset", "the paper's protocols"]),
+            f"methods on {task.name}, preset {preset}\n\n" + methods_on(task, preset),
+        ]
+    )
+
+
+def methods_on(task: Task, preset: str) -> str:
+    """A line for each method: its algorithm, its backbone and the numbers in which methods differ."""
+    configs = [configure(task.name, method, preset=preset) for method in METHODS]
+    lines = [
+        [c.method, METHODS[c.method].algo, METHODS[c.method].backbone, *(number(c, path) for path in NUMBERS.values())]
+        for c in configs
+    ]
+    return tabulate(lines, ["method", "algorithm", "backbone", *NUMBERS], disable_numparse=True)
+
+
+def number(config: Config, path: str) -> str:
+    part, _, field = path.partition(".")
+    value: Any = getattr(getattr(config, part), field, "")
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
