@@ -6,7 +6,7 @@ Deng et al., "Generative Modeling via Drifting" (arXiv 2602.04770); Koo et al., 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor, nn
@@ -89,6 +89,8 @@ class Drifting(Backbone):
     output_gain: float = option(1.0, "widens the initial output layer; 4 keeps modes apart at low temperature")
 
     def __post_init__(self) -> None:
+        if self.field not in get_args(Field):
+            raise ValueError(f"backbone.field '{self.field}': there are {', '.join(get_args(Field))}")
         if not self.temperatures or min(self.temperatures) <= 0:
             raise ValueError(f"backbone.temperatures {self.temperatures}: every temperature must be > 0")
         if self.num_generated < 2:

@@ -20,6 +20,8 @@ class Replay:
     """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps."""
 
     def __init__(self, dataset: Dataset, horizon: int, seeds: int, capacity: int, device: str | torch.device = "cpu"):
+        if 0 < capacity <= horizon:
+            raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
         self.horizon, self.capacity, self.data_rows, self.device = horizon, capacity, len(dataset.obs), torch.device(device)
         self.data_starts = torch.from_numpy(dataset.starts(horizon)).to(self.device)
         self.rings = [Ring(capacity) for _ in range(seeds)]
@@ -67,12 +69,13 @@ class Replay:
             part = slice(self._base(i), self._base(i) + min(ring.written, self.capacity))
             # Copies, as saving a view would save all that it is a view of.
             rows = [getattr(self, name)[part].to("cpu", copy=True) for name in ("obs", "action", "reward", "mask")]
-            rings.append({"counters": vars(ring), "starts": self.starts[i].to("cpu", copy=True), "rows": rows})
+            counters = {**vars(ring), "is_start": ring.is_start.clone()}
+            rings.append({"counters": counters, "starts": self.starts[i].to("cpu", copy=True), "rows": rows})
         return {"rings": rings}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         for i, saved in enumerate(state["rings"]):
-            vars(self.rings[i]).update(saved["counters"])
+            vars(self.rings[i]).update({**saved["counters"], "is_start": saved["counters"]["is_start"].clone()})
             self.starts[i] = saved["starts"]
             for name, rows in zip(("obs", "action", "reward", "mask"), saved["rows"], strict=True):
                 getattr(self, name)[self._base(i) : self._base(i) + len(rows)] = rows

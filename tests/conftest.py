@@ -12,6 +12,8 @@ from algos.base import Algorithm, Batch
 from algos.learner import Learner
 from backbones.base import Backbone, find
 
+torch.set_num_threads(1)  # for nets this small, a second thread only waits for the first
+
 OBS, ACTION = 3, 2  # sizes of an observation and of one action
 SMALL = {  # whichever of these options a class has; odd widths, so that no parameter fills whole vector registers
     "width": 11,

@@ -137,7 +137,7 @@ def test_impossible_options_are_refused_by_name(name: str, options: dict[str, An
 
 
 def learn_two_modes(name: str) -> Tensor:
-    """2,000 samples of a small policy that was fitted to +-0.5 in the first dimension (and 0.3 in the second)."""
+    """1,000 samples of a small policy that was fitted to +-0.5 in the first dimension (and 0.3 in the second)."""
     backbone = find("backbones", Backbone, name)(width=32, depth=2, **MODES_APART.get(name, {}))
     torch.manual_seed(0)
     net, g, states, obs = backbone.network(1, 2), Generator().manual_seed(0), 256, torch.zeros(256, 1)
@@ -150,7 +150,7 @@ def learn_two_modes(name: str) -> Tensor:
         losses[0].mean().backward()
         optimizer.step()
     with torch.no_grad():
-        return backbone.sample(net, torch.zeros(2000, 1), torch.randn(2000, 2, generator=g))
+        return backbone.sample(net, torch.zeros(1000, 1), torch.randn(1000, 2, generator=g))
 
 
 @pytest.mark.parametrize("name", [name for name in BACKBONES if name not in UNIMODAL])

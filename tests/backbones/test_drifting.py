@@ -174,11 +174,11 @@ def two_modes(states: int, count: int) -> tuple[Tensor, Tensor]:
 
 def test_joint_field_keeps_two_modes_in_place():
     """Samples and one positive a state from the same two modes: no mean force at either mode. From one mode: a force."""
-    positives, _ = two_modes(20_000, 1)
-    x, sign = two_modes(20_000, 8)
+    positives, _ = two_modes(10_000, 1)
+    x, sign = two_modes(10_000, 8)
     field, _, _ = joint_field(x, positives, (0.2,))
     at_rest = [(field[sign == s]).mean().abs() for s in (-1, 1)]
-    collapsed, _, _ = joint_field(0.5 + 0.05 * torch.randn(20_000, 8, 1), positives, (0.2,))
+    collapsed, _, _ = joint_field(0.5 + 0.05 * torch.randn(10_000, 8, 1), positives, (0.2,))
     assert collapsed.mean() < -0.1
     assert max(at_rest) < 0.1 * collapsed.mean().abs()
 

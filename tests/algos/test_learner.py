@@ -1,0 +1,230 @@
+"""The learner with every pair of an algorithm and a backbone: one update, seeds side by side, and picking up again."""
+
+import dataclasses
+from functools import partial
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Generator, Tensor
+from torch.func import vmap
+from torch.utils._pytree import tree_leaves, tree_map
+
+from algos.base import Algorithm, Batch
+from algos.learner import Learner, bind, one_after_another
+from backbones.base import Backbone, find, names
+
+ALGORITHMS, BACKBONES, PHASES = names("algos", Algorithm), names("backbones", Backbone), ("offline", "online")
+every_pair = pytest.mark.parametrize(("algorithm", "backbone"), [(a, b) for a in ALGORITHMS for b in BACKBONES])
+
+
+def copied(parameters: Any) -> Any:
+    return tree_map(lambda p: p.detach().clone(), parameters)
+
+
+def same_bits(ours: Any, theirs: Any) -> bool:
+    ours, theirs = tree_leaves(ours), tree_leaves(theirs)
+    return len(ours) == len(theirs) and all(map(torch.equal, ours, theirs))
+
+
+def train(learner: Learner, random_batch: Any, updates: int = 2) -> list[dict[str, Tensor]]:
+    """Some updates of each phase, the second one after the first; what they returned."""
+    infos = []
+    for phase in PHASES:
+        learner.begin(phase)
+        infos += [learner.update(random_batch(learner, step), learner.draw()) for step in range(updates)]
+    return infos
+
+
+def seed_of(learner: Learner, index: int) -> tuple[Any, Any]:
+    """Parameters and slow parameters of one seed."""
+    return tree_map(lambda p: p.detach()[index], (learner.params, learner.slow))
+
+
+def test_folder_holds_the_algorithms_of_the_study():
+    assert {"bc", "dfp", "fql"} <= set(ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_options_are_frozen_and_explained(name: str):
+    cls = find("algos", Algorithm, name)
+    assert all(field.metadata.get("help") for field in dataclasses.fields(cls))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cls().horizon = 2
+
+
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"horizon": 0},
+    {"batch_size": 0},
+    {"learning_rate": 0.0},
+    {"discount": 0.0},
+    {"discount": 1.1},
+    {"num_critics": 0},
+    {"num_elites": 0},
+    {"num_elites": 17, "num_candidates": 16},
+    {"best_of": 0},
+    {"target_best_of": 0},
+]
+
+
+def has(name: str, options: dict[str, Any]) -> bool:
+    return options.keys() <= {field.name for field in dataclasses.fields(find("algos", Algorithm, name))}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"), [(name, options) for name in ALGORITHMS for options in IMPOSSIBLE if has(name, options)], ids=str
+)
+def test_impossible_options_are_refused_by_name(name: str, options: dict[str, Any]):
+    with pytest.raises(ValueError, match=rf"algo\.{next(iter(options))} "):
+        find("algos", Algorithm, name)(**options)
+
+
+@every_pair
+@pytest.mark.parametrize("phase", PHASES)
+def test_an_update_moves_every_network_and_reports_finite_numbers(
+    tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str, phase: Any
+):
+    learner = tiny_learner(algorithm, backbone, seeds=(0, 1))
+    learner.begin(phase)
+    before = copied(learner.params)
+    info = learner.update(random_batch(learner), learner.draw())
+    for name, net in learner.params.items():
+        for key, p in net.items():
+            moved = (p != before[name][key]).flatten(1).any(1)
+            assert moved.all(), f"{name}.{key} did not move"
+    assert {"loss", "actor_loss"} <= set(info)
+    assert all(value.shape == (2,) and value.isfinite().all() for value in info.values())
+
+
+@every_pair
+def test_slow_networks_follow_the_parameters_from_before_the_step(
+    tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str
+):
+    """slow <- slow + rate (p - slow), p from before Adam; so the first update leaves a fresh copy where it is."""
+    learner = tiny_learner(algorithm, backbone)
+    learner.begin("online")
+    for step in range(3):
+        params, slow = copied(learner.params), copied(learner.slow)
+        learner.update(random_batch(learner, step), learner.draw())
+        for name, rate in learner.algorithm.slow_rates("online").items():
+            for key, ours in learner.slow[name].items():
+                expected = slow[name][key] + rate * (params[name][key] - slow[name][key])
+                torch.testing.assert_close(ours, expected, rtol=1e-6, atol=1e-8)
+                assert step > 0 or torch.equal(ours, params[name][key])
+                assert step == 0 or not torch.equal(ours, slow[name][key])
+
+
+@every_pair
+def test_a_seed_among_others_is_that_seed_alone_to_the_bit(tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str):
+    together = tiny_learner(algorithm, backbone, seeds=(3, 5, 7))
+    infos = train(together, random_batch)
+    for index, seed in enumerate(together.seeds):
+        alone = tiny_learner(algorithm, backbone, seeds=(seed,))
+        own = train(alone, random_batch)
+        assert same_bits(seed_of(together, index), seed_of(alone, 0))
+        assert same_bits(tree_map(lambda x, index=index: x[index], infos), tree_map(lambda x: x[0], own))
+    assert not same_bits(seed_of(together, 0), seed_of(together, 1))
+
+
+@pytest.mark.parametrize("width", [64, 131])
+def test_a_seed_among_others_is_that_seed_alone_in_larger_networks(tiny_algorithm: Any, random_batch: Any, width: int):
+    """As above where the optimiser's vector registers and threads divide the parameters differently."""
+    algorithm = tiny_algorithm("dfp", critic_width=width)
+    backbone = find("backbones", Backbone, "drifting")(width, 3)
+    together, alone = (Learner(algorithm, backbone, 3, 2, seeds) for seeds in ((3, 5, 7, 9, 11), (7,)))
+    assert same_bits(train(together, random_batch, 3)[-1]["loss"][2], train(alone, random_batch, 3)[-1]["loss"][0])
+    assert same_bits(seed_of(together, 2), seed_of(alone, 0))
+
+
+@every_pair
+@pytest.mark.parametrize("phase", PHASES)
+def test_one_seed_after_another_is_what_vmap_computes(
+    tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str, phase: Any
+):
+    """Losses, information and gradients."""
+    learner = tiny_learner(algorithm, backbone, seeds=(0, 1, 2))
+    train(learner, random_batch, updates=1)
+    learner.begin(phase)
+    batch, noise = random_batch(learner, 7), learner.draw()
+
+    def loss(params: Any, slow: Any, batch: Batch, noise: Any) -> Any:
+        return learner.algorithm.loss(bind(learner.backbone, learner.modules, params, slow), batch, noise, phase)
+
+    def run(over_seeds: Any) -> tuple[Any, Any]:
+        losses, info = over_seeds(loss)(learner.params, learner.slow, batch, noise)
+        return (losses, info), torch.autograd.grad(losses.sum(), tree_leaves(learner.params))
+
+    (values, gradients), (mapped_values, mapped_gradients) = run(one_after_another), run(vmap)
+    assert tree_leaves(values)[0].shape == (3,)
+    torch.testing.assert_close(values, mapped_values, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients, mapped_gradients, rtol=1e-3, atol=1e-4)
+
+
+@every_pair
+def test_training_twice_gives_the_same_bits(tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str):
+    first, second = (tiny_learner(algorithm, backbone, seeds=(0, 1)) for _ in range(2))
+    train(first, random_batch)
+    torch.randn(3)  # the global generator plays no part
+    train(second, random_batch)
+    assert same_bits((first.params, first.slow), (second.params, second.slow))
+
+
+@every_pair
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_saved_learner_goes_on_as_if_nothing_happened(
+    tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str, phase: Any
+):
+    """Through a file read with weights_only, into a learner of other seeds; later updates and phases agree to the bit."""
+    learner, other = tiny_learner(algorithm, backbone, seeds=(0, 1)), tiny_learner(algorithm, backbone, seeds=(8, 9))
+    learner.begin(phase)
+    for step in range(2):
+        learner.update(random_batch(learner, step), learner.draw())
+    file = BytesIO()
+    torch.save(learner.state_dict(), file)
+    file.seek(0)
+    other.load_state_dict(torch.load(file, weights_only=True))
+    assert other.phase == phase
+    batch = random_batch(learner, 7)
+    for next_phase in (phase, "online"):
+        for each in (learner, other):
+            if each.phase != next_phase:
+                each.begin(next_phase)
+        assert same_bits(learner.update(batch, learner.draw()), other.update(batch, other.draw()))
+    assert same_bits((learner.params, learner.slow), (other.params, other.slow))
+
+
+def test_compiled_update_is_the_eager_one(tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch):
+    """With the backend that traces forward and backward as on a GPU, but generates no code."""
+    monkeypatch.setattr(torch, "compile", partial(torch.compile, backend="aot_eager"))
+    eager, compiled = (tiny_learner("dfp", "drifting", compile=compile) for compile in (False, True))
+    for ours, theirs in zip(train(compiled, random_batch, 1), train(eager, random_batch, 1), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(compiled.params, eager.params, rtol=1e-3, atol=1e-3)
+
+
+@every_pair
+def test_an_actor_executes_chunks_of_its_own_seed(tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str):
+    """[H, action_dim] in the unit box, drawn from the caller's generator; a snapshot stays as it was."""
+    learner = tiny_learner(algorithm, backbone, seeds=(0, 1))
+    obs = np.ones(3, np.float32)
+
+    def act(actor: Any) -> np.ndarray:
+        return actor(obs, np.random.default_rng(0))
+
+    live, other, snapshot = learner.actor(0), learner.actor(1), learner.actor(0).snapshot()
+    before = act(live)
+    assert before.shape == (learner.algorithm.horizon, 2) and np.abs(before).max() <= 1
+    assert np.array_equal(before, act(snapshot)) and not np.array_equal(before, act(other))
+    learner.update(random_batch(learner), learner.draw())
+    assert np.array_equal(before, act(snapshot)) and not np.array_equal(before, act(live))
+
+
+def test_vmap_and_the_loop_agree_on_nested_arguments():
+    def function(x: dict[str, Tensor], y: tuple[Tensor, Tensor]) -> Any:
+        return x["a"] @ y[0], {"sum": y[1].sum()}
+
+    g = Generator().manual_seed(0)
+    args = {"a": torch.randn(3, 2, 4, generator=g)}, (torch.randn(3, 4, generator=g), torch.randn(3, 5, generator=g))
+    torch.testing.assert_close(one_after_another(function)(*args), vmap(function)(*args))

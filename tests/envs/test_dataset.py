@@ -1,0 +1,51 @@
+"""Datasets: which rows start a whole chunk, and where the observation after an episode goes."""
+
+import numpy as np
+import pytest
+
+from envs.dataset import Dataset
+
+
+def episodes(*lengths: int) -> Dataset:
+    """Episodes of these lengths; the observation and action of step j of episode i are 100 i + j."""
+    obs = np.concatenate([100 * i + np.arange(n) for i, n in enumerate(lengths)])[:, None]
+    last = np.isin(np.arange(len(obs)), np.cumsum(lengths) - 1)
+    return Dataset.from_transitions(obs, obs, obs[:, 0], 1.0 - last, obs + 1, last)
+
+
+def test_an_episodes_last_row_holds_only_its_final_observation():
+    data = episodes(3, 2)
+    assert data.obs[:, 0].tolist() == [0, 1, 2, 3, 100, 101, 102]
+    assert data.action[:, 0].tolist() == data.reward.tolist() == [0, 1, 2, 0, 100, 101, 0]
+    assert data.mask.tolist() == [1, 1, 0, 0, 1, 0, 0]
+    assert data.ends.tolist() == [3, 6]
+
+
+def test_rows_are_of_single_precision():
+    data = episodes(3)
+    assert {values.dtype for values in (data.obs, data.action, data.reward, data.mask)} == {np.dtype(np.float32)}
+
+
+def test_chunks_of_two_start_where_the_picture_shows():
+    """The figure at the head of envs/dataset.py."""
+    assert episodes(3, 2).starts(2).tolist() == [0, 1, 4]
+
+
+@pytest.mark.parametrize("horizon", [1, 2, 5, 6])
+def test_starts_are_exactly_the_rows_whose_chunk_stays_inside(horizon: int):
+    lengths = (1, 6, 2, 5, 1)
+    data = episodes(*lengths)
+    rows = [(i, j) for i, n in enumerate(lengths) for j in range(n + 1)]
+    assert data.starts(horizon).tolist() == [row for row, (i, j) in enumerate(rows) if j + horizon <= lengths[i]]
+
+
+def test_horizon_longer_than_every_episode_is_refused():
+    with pytest.raises(ValueError, match=r"^horizon 4: longer than every episode of the dataset \(at most 3 actions\)$"):
+        episodes(3, 2).starts(4)
+
+
+@pytest.mark.parametrize("rows", [0, 2])
+def test_transitions_without_a_last_end_are_refused(rows: int):
+    empty = np.zeros((rows, 1))
+    with pytest.raises(ValueError, match="the last transition must end an episode"):
+        Dataset.from_transitions(empty, empty, empty[:, 0], empty[:, 0], empty, np.zeros(rows, bool))
