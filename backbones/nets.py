@@ -27,6 +27,13 @@ class MLP(nn.Module):
         lead = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
         h = torch.cat([x.expand(*lead, x.shape[-1]) for x in inputs], -1)
         for i, layer in enumerate(self.layers[:-1]):
-            h = nn.functional.gelu(layer(h), approximate="tanh")
+            h = dense_gelu(layer, h)
             h = h if self.norms is None else self.norms[i](h)
         return self.layers[-1](h)
+
+
+def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
+    """GELU(W x + b), tanh form. What needs no gradient on a CPU (three quarters of DFP's arithmetic) is one fused kernel."""
+    if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled() and torch.backends.mkldnn.enabled:
+        return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "gelu", [], "tanh")
+    return nn.functional.gelu(layer(x), approximate="tanh")

@@ -27,7 +27,7 @@ class Parser(argparse.ArgumentParser):
         parsed, unknown = self.parse_known_args(args, namespace)
         if unknown:
             known = [option for action in self._actions for option in action.option_strings]
-            near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=3)
+            near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=3, cutoff=0.7)
             self.error(f"unknown option '{unknown[0]}'" + (f", did you mean {' or '.join(near)}?" if near else ""))
         return parsed
 

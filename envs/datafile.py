@@ -24,23 +24,35 @@ def data_files(folder: Path, name: str) -> tuple[Path, Path, Path]:
 
 
 @contextmanager
-def staged_dataset(folder: Path, name: str) -> Iterator[tuple[Path, Path, Path]]:
-    """Paths to write a dataset's three files to; they move to their places together when the block ends well.
+def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
+    """Paths to write `targets`, files of one folder, to; they move to their places in this order when the block ends well.
 
-    The training file moves last, so a dataset that can be seen is whole. When the block fails, nothing is left behind.
+    So the file that makes a dataset visible comes last. When the block fails, nothing is left behind.
     """
+    folder = targets[0].parent
+    existed = folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{name}.") as staging:
-            staged = data_files(Path(staging), name)
-            yield staged
-            for source, target in zip(staged, data_files(folder, name), strict=True):
+        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{targets[-1].stem}.") as staging:
+            sources = tuple(Path(staging) / target.name for target in targets)
+            yield sources
+            for source, target in zip(sources, targets, strict=True):
                 with open(source, "rb") as file:
                     os.fsync(file.fileno())
                 os.replace(source, target)
     finally:
-        with suppress(OSError):
-            folder.rmdir()  # succeeds only where nothing was published and nothing else is there
+        if not existed:
+            with suppress(OSError):
+                folder.rmdir()  # succeeds only while it is empty
+
+
+def origin_of(path: Path) -> dict[str, Any]:
+    """What is known of where a data file comes from; ValueError when it is not the file that its sidecar describes."""
+    facts = read_sidecar(path.with_suffix(".json"))
+    found = sha256(path)
+    if facts.get("sha256", {}).get(path.name, found) != found:
+        raise ValueError(f"{path}: not the file that {path.stem}.json describes (the SHA-256 differs)")
+    return {"source": "local", **facts, "sha256": found}
 
 
 def sha256(path: Path) -> str:

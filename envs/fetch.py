@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from envs.command import Parser, run_command
-from envs.datafile import data_files, read_sidecar, sha256, staged_dataset
+from envs.datafile import data_files, read_sidecar, sha256, staged
 from envs.ogbench import OGBenchTask
+from envs.robomimic import RobomimicTask
 from envs.task import Task, find_task
 
 MIRRORS = ("https://rail.eecs.berkeley.edu/datasets/ogbench",)
@@ -27,7 +28,8 @@ def fetch(task: Task, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
     for a file whose hash is not the one kept, and for tasks without official OGBench data.
     """
     if not isinstance(task, OGBenchTask):
-        raise ValueError(f"{task.name}: only OGBench's datasets can be fetched yet")
+        similar = f"; `python -m envs.generate {task.name}` makes similar data" if isinstance(task, RobomimicTask) else ""
+        raise ValueError(f"{task.name}: only OGBench's datasets can be fetched yet{similar}")
     *_, sidecar, train = data_files(folder, task.dataset)
     known = read_sidecar(sidecar)
     if known.get("source") == "generated":
@@ -56,7 +58,7 @@ def _download(task: OGBenchTask, folder: Path, mirror: str, hashes: dict[str, st
 
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=2**20, timeout=TIMEOUT)
-    with staged_dataset(folder, task.dataset) as (val, sidecar, train):
+    with staged(*data_files(folder, task.dataset)) as (val, sidecar, train):
         for path in (val, train):
             known_hash = hashes.get(path.name)
             pooch.retrieve(f"{mirror}/{path.name}", known_hash, path.name, path.parent, downloader=downloader)

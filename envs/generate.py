@@ -1,10 +1,10 @@
-"""Scripted data for OGBench's manipulation environments, driven by OGBench's own oracles.
+"""Scripted data: OGBench's environments driven by its own oracles, robomimic's by scripted operators.
 
     python -m envs.generate cube-single-task2 --rows 100000 --workers 2
+    python -m envs.generate lift --workers 2
 
-`play` follows noisy plans towards random targets; `noisy` follows Markov policies with noise and random actions
-(OGBench, section 4 and appendix). Every episode has a seed of its own, so the data does not depend on the number of
-workers.
+How an episode is scripted is in envs/play.py for OGBench and in envs/demonstrate.py for robomimic. Every episode has a seed of
+its own, so the data does not depend on the number of workers.
 """
 
 import json
@@ -12,150 +12,34 @@ import math
 import multiprocessing
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from contextlib import closing, contextmanager
+from dataclasses import asdict
 from importlib.metadata import version
+from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from tqdm import tqdm
 
 from envs.command import Parser, non_negative, positive, run_command
-from envs.datafile import data_files, sha256, staged_dataset
-from envs.ogbench import InfoOnce, OGBenchTask
+from envs.datafile import data_files, sha256, staged
+from envs.demofile import Demo, DemoWriter, create_demos
+from envs.demonstrate import demonstrate, make_demonstration_env
+from envs.ogbench import OGBenchTask
+from envs.play import Episode, Script, accepted_episode, make_collection_env
+from envs.robomimic import RobomimicTask, RobosuiteEnv, robosuite_settings
 from envs.task import find_task
 
 if TYPE_CHECKING:
     import gymnasium
 
-Kind = Literal["play", "noisy"]
-Episode = dict[str, np.ndarray]
-
 GENERATOR_VERSION = 1  # raise it whenever the same seed gives other rows
-STACKING = {"single": (0, 0), "double": (0, 0.25), "triple": (0.05, 0.35), "quadruple": (0.1, 0.5)}
-
-
-@dataclass(frozen=True)
-class Script:
-    """What is generated: an OGBench environment, a kind of data, a seed and the length of episodes."""
-
-    env: str
-    kind: Kind
-    seed: int
-    episode_rows: int = 1001
-
-    @property
-    def random_action(self) -> float:
-        """Probability of a uniformly random action."""
-        return {"play": 0.0, "noisy": 0.2 if self.env.startswith("puzzle") else 0.1}[self.kind]
-
-    def stacking(self, rng: np.random.Generator) -> float:
-        """The episode's probability of stacking one cube onto another."""
-        return rng.uniform(*STACKING.get(self.env.removeprefix("cube-"), (0.5, 0.5)))
-
-
-def make_collection_env(script: Script) -> "gymnasium.Env":
-    """OGBench's environment in its data-collection mode: random scenes, a new target at each request."""
-    import gymnasium
-    import ogbench  # noqa: F401  (registers the environments)
-
-    env = gymnasium.make(
-        f"{script.env}-v0",
-        terminate_at_goal=False,
-        mode="data_collection",
-        max_episode_steps=script.episode_rows,
-        disable_env_checker=True,
-    )
-    return InfoOnce(env)
-
-
-def make_oracles(env: "gymnasium.Env", script: Script) -> dict[str, Any]:
-    """OGBench's oracle for each kind of target that the environment sets."""
-    if script.kind == "play":
-        from ogbench.manipspace.oracles.plan.button_plan import ButtonPlanOracle as Button
-        from ogbench.manipspace.oracles.plan.cube_plan import CubePlanOracle as Cube
-        from ogbench.manipspace.oracles.plan.drawer_plan import DrawerPlanOracle as Drawer
-        from ogbench.manipspace.oracles.plan.window_plan import WindowPlanOracle as Window
-
-        settings = {"env": env, "noise": 0.1, "noise_smoothing": 0.5}
-    else:
-        from ogbench.manipspace.oracles.markov.button_markov import ButtonMarkovOracle as Button
-        from ogbench.manipspace.oracles.markov.cube_markov import CubeMarkovOracle as Cube
-        from ogbench.manipspace.oracles.markov.drawer_markov import DrawerMarkovOracle as Drawer
-        from ogbench.manipspace.oracles.markov.window_markov import WindowMarkovOracle as Window
-
-        settings = {"env": env, "min_norm": 0.4}
-    return {
-        "cube": Cube(**settings),
-        "button": Button(gripper_always_closed=script.env.startswith("puzzle"), **settings),
-        "drawer": Drawer(**settings),
-        "window": Window(**settings),
-    }
-
-
-def roll_episode(env: "gymnasium.Env", script: Script, seeds: np.random.SeedSequence) -> Episode:
-    """One episode in OGBench's file format, all randomness from `seeds`."""
-    reset_seed, oracle_seed, driver_seed = (int(word) for word in seeds.generate_state(3))
-    np.random.seed(oracle_seed)  # OGBench's oracles draw from numpy's global generator
-    rng = np.random.default_rng(driver_seed)
-    stacking, noise = script.stacking(rng), rng.uniform(0, 0.1)
-    noise_scale = noise * np.array([1, 1, 1, 3, 10]) if script.kind == "noisy" else np.zeros(5)
-
-    oracles = make_oracles(env, script)
-    inner: Any = env.unwrapped
-    obs, info = env.reset(seed=reset_seed)
-    oracle = oracles[info["privileged/target_task"]]
-    oracle.reset(obs, info)
-    rows: list[dict[str, Any]] = []
-    for _ in range(script.episode_rows):
-        if rng.random() < script.random_action:
-            action = rng.uniform(-1, 1, size=5)
-        else:
-            action = np.clip(oracle.select_action(obs, info) + noise_scale * rng.standard_normal(5), -1, 1)
-        next_obs, _, _, _, info = env.step(action)
-        rows.append(_row(obs, action, info))
-        obs = next_obs
-        if oracle.done:
-            target_obs, info = inner.set_new_target(p_stack=stacking)
-            oracle = oracles[info["privileged/target_task"]]
-            oracle.reset(target_obs, info)
-    episode = {key: np.stack([row[key] for row in rows]) for key in rows[0]}
-    episode["terminals"] = np.arange(len(rows)) == len(rows) - 1
-    return episode
-
-
-def _row(obs: np.ndarray, action: np.ndarray, info: dict[str, Any]) -> dict[str, np.ndarray]:
-    """The state before the step and the action taken in it."""
-    row = {
-        "observations": obs.astype(np.float32),
-        "actions": action.astype(np.float32),
-        "qpos": info["prev_qpos"].astype(np.float32),
-        "qvel": info["prev_qvel"].astype(np.float32),
-    }
-    if "prev_button_states" in info:
-        row["button_states"] = info["prev_button_states"].astype(np.int64)
-    return row
-
-
-def cube_stays_reachable(episode: Episode) -> bool:
-    """Whether the scene's cube is always either on the reachable table or inside the drawer, as in OGBench's own data."""
-    _, y, z = episode["qpos"][:, 14:17].T
-    beyond_right = y >= 0.29
-    beyond_left_but_not_in_drawer = (y <= -0.3) & ((z < 0.06) | (z > 0.08))
-    return not np.any(beyond_right | beyond_left_but_not_in_drawer)
-
-
-def accepted_episode(env: "gymnasium.Env", script: Script, split: int, index: int) -> Episode:
-    """Episode `index` of a split: the first attempt that passes the environment's check."""
-    for attempt in range(1000):
-        episode = roll_episode(env, script, np.random.SeedSequence([script.seed, split, index, attempt]))
-        if script.env != "scene" or cube_stays_reachable(episode):
-            return episode
-    raise RuntimeError(f"{script.env}: episode {index} was rejected 1000 times")
+DEMOS = 300  # demonstrations of a task in robomimic's multi-human data
 
 
 class _Worker:
@@ -226,7 +110,7 @@ def generate(
             train, val = roll_splits(script, counts, workers, bar)
         except BrokenProcessPool:
             raise OSError("a worker process was killed (out of memory?); fewer --workers may help") from None
-    with staged_dataset(folder, dataset) as (val_path, sidecar_path, train_path):
+    with staged(*data_files(folder, dataset)) as (val_path, sidecar_path, train_path):
         np.savez_compressed(val_path, **val)
         np.savez_compressed(train_path, **train)
         facts = {
@@ -242,23 +126,121 @@ def generate(
     return facts
 
 
+class _Operators:
+    """What a worker process keeps between demonstrations."""
+
+    task: RobomimicTask
+    seed: int
+    env: RobosuiteEnv
+
+    @classmethod
+    def start(cls, task: RobomimicTask, seed: int) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C
+        cls.task, cls.seed, cls.env = task, seed, make_demonstration_env(task)
+
+    @classmethod
+    def demonstrate(cls, index: int) -> Demo:
+        return demonstrate(cls.env, cls.task, cls.seed, index)
+
+
+def roll_demos(task: RobomimicTask, seed: int, demos: int | None, workers: int) -> Generator[Demo, None, None]:
+    """Demonstrations 0, 1, 2, ... up to `demos` (None: without end), rolled out in `workers` processes, a few ahead."""
+    context = multiprocessing.get_context("spawn")
+    pool = ProcessPoolExecutor(workers, context, initializer=_Operators.start, initargs=(task, seed))
+    indices = iter(range(demos)) if demos is not None else count()
+    try:
+        with one_thread_each():
+            ahead = deque(pool.submit(_Operators.demonstrate, index) for index in islice(indices, 2 * workers))
+            while ahead:
+                yield ahead.popleft().result()
+                ahead.extend(pool.submit(_Operators.demonstrate, index) for index in islice(indices, 1))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def generate_demos(
+    task: RobomimicTask, folder: Path, seed: int, rows: int | None = None, workers: int = 1, overwrite: bool = False
+) -> dict[str, Any]:
+    """Write the task's demonstrations into `folder`: `DEMOS` of them, or as many as hold `rows` transitions.
+
+    Nothing is written before all of it is there. Returns the sidecar's facts. FileExistsError when the dataset exists
+    and `overwrite` is not set; ImportError where robosuite or h5py are missing.
+    """
+    existing = folder / f"{task.dataset}.hdf5"
+    if existing.exists() and not overwrite:
+        raise FileExistsError(f"{existing} exists already; --overwrite replaces it")
+    task.make_env().close()  # fails now, in one line, where robosuite is missing
+    with staged(existing.with_suffix(".json"), existing) as (sidecar_path, path):
+        with create_demos(path) as writer:
+            _write_demos(writer, task, seed, rows, workers)
+            env_args = {"env_name": task.env, "env_version": version("robosuite"), "type": 1}
+            shuffled = np.random.default_rng([seed, 2]).permutation(writer.demos)
+            valid = set(shuffled[: max(writer.demos // 10, min(1, writer.demos - 1))])
+            writer.finish({**env_args, "env_kwargs": robosuite_settings(task.env)}, valid)
+        facts = {
+            "source": "generated",
+            "generator": GENERATOR_VERSION,
+            "script": {"env": task.env, "kind": "demonstrations", "seed": seed},
+            "rows": writer.rows,
+            "episodes": writer.demos,
+            "attempts": writer.attempts,
+            "versions": {package: version(package) for package in ("robosuite", "mujoco", "numpy")},
+            "sha256": {path.name: sha256(path)},
+        }
+        sidecar_path.write_text(json.dumps(facts, indent=2) + "\n")
+    return facts
+
+
+def _write_demos(writer: DemoWriter, task: RobomimicTask, seed: int, rows: int | None, workers: int) -> None:
+    """Write `DEMOS` demonstrations, or as many as hold `rows` transitions, with a progress bar."""
+    total, unit = (rows, "row") if rows else (DEMOS, "demo")
+    demos = roll_demos(task, seed, None if rows else DEMOS, workers)
+    with closing(demos), tqdm(total=total, desc=task.dataset, unit=unit, unit_scale=bool(rows)) as bar:
+        try:
+            for demo in demos:
+                writer.write(demo)
+                done = writer.rows if rows else writer.demos
+                bar.update(min(done, total) - bar.n)
+                if done >= total:
+                    break
+        except BrokenProcessPool:
+            raise OSError("a worker process was killed (out of memory?); fewer --workers may help") from None
+
+
 def main() -> None:
     parser = Parser(prog="python -m envs.generate", description=__doc__.partition("\n")[0])
-    parser.add_argument("task", help="a task of the suite, such as cube-single-task2; its dataset is generated")
-    parser.add_argument("--rows", type=positive, default=1_000_000, help="rows, rounded up to whole episodes of 1001")
+    parser.add_argument("task", help="a task of the suite, such as cube-single-task2 or lift; its dataset is generated")
+    rows_help = f"rows, rounded up to whole episodes (default: OGBench 1000000, robomimic {DEMOS} demonstrations)"
+    parser.add_argument("--rows", type=positive, help=rows_help)
     parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="processes (default: one a core)")
-    parser.add_argument("--kind", choices=("play", "noisy"), default="play", help="OGBench's two kinds of data")
+    parser.add_argument("--kind", choices=("play", "noisy"), help="OGBench's two kinds of data (default: play)")
     parser.add_argument("--seed", type=non_negative, default=0, help="the same seed gives the same data")
     parser.add_argument("--out", type=Path, default=Path("data"), help="folder to write to (default: data)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
     arguments = parser.parse_args()
     task = find_task(arguments.task)
-    if not isinstance(task, OGBenchTask):
-        raise ValueError(f"data for {task.name} cannot be generated yet; data for OGBench's tasks can")
-    script = Script(task.family, arguments.kind, arguments.seed)
-    dataset = task.dataset.replace("-play-", f"-{arguments.kind}-")
-    facts = generate(script, dataset, arguments.out, arguments.rows, arguments.workers, arguments.overwrite)
-    print(f"{arguments.out / dataset}.npz: {facts['rows']} rows in {facts['episodes']} episodes")
+    if isinstance(task, RobomimicTask):
+        path, facts = _generate_robomimic(task, arguments)
+    elif isinstance(task, OGBenchTask):
+        path, facts = _generate_ogbench(task, arguments)
+    else:
+        raise ValueError(f"data for {task.name} cannot be generated; data for OGBench's and robomimic's tasks can")
+    print(f"{path}: {facts['rows']} rows in {facts['episodes']} episodes")
+
+
+def _generate_ogbench(task: OGBenchTask, arguments: Any) -> tuple[Path, dict[str, Any]]:
+    script = Script(task.family, arguments.kind or "play", arguments.seed)
+    dataset = task.dataset.replace("-play-", f"-{script.kind}-")
+    rows = arguments.rows or 1_000_000
+    facts = generate(script, dataset, arguments.out, rows, arguments.workers, arguments.overwrite)
+    return arguments.out / f"{dataset}.npz", facts
+
+
+def _generate_robomimic(task: RobomimicTask, arguments: Any) -> tuple[Path, dict[str, Any]]:
+    if arguments.kind is not None:
+        raise ValueError(f"{task.name}: --kind {arguments.kind} is OGBench's alone; its data are demonstrations")
+    facts = generate_demos(task, arguments.out, arguments.seed, arguments.rows, arguments.workers, arguments.overwrite)
+    return arguments.out / f"{task.dataset}.hdf5", facts
 
 
 if __name__ == "__main__":

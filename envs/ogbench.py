@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import gymnasium
 import numpy as np
 
-from envs.datafile import data_files, read_arrays, read_sidecar, sha256
+from envs.datafile import data_files, origin_of, read_arrays
 from envs.dataset import Dataset
 from envs.task import Protocol, SuccessTiming, Task
 
@@ -41,7 +41,7 @@ class OGBenchTask(Task):
         from ogbench.relabel_utils import relabel_dataset
 
         path = self._find_file(folders)
-        origin = _origin(path)
+        origin = origin_of(path)
         rows = self.read_rows(path)
         env = self.make_env()
         env.reset(seed=0)
@@ -96,15 +96,6 @@ class OGBenchTask(Task):
             f"no {self.dataset}.npz in {', '.join(map(str, folders))}; "
             f"`python -m envs.fetch {self.name}` downloads it, `python -m envs.generate {self.name}` makes similar data"
         )
-
-
-def _origin(path: Path) -> dict[str, Any]:
-    """What is known of a file's origin; ValueError when it is not the file that its sidecar describes."""
-    facts = read_sidecar(path.with_suffix(".json"))
-    found = sha256(path)
-    if facts.get("sha256", {}).get(path.name, found) != found:
-        raise ValueError(f"{path}: not the file that {path.stem}.json describes (the SHA-256 differs)")
-    return {"source": "local", **facts, "sha256": found}
 
 
 class OGBenchEnv(gymnasium.Wrapper):

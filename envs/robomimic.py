@@ -2,17 +2,44 @@
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import gymnasium
 import numpy as np
 
+from envs.datafile import origin_of
 from envs.dataset import Dataset
+from envs.demofile import open_demos, read_array, read_env_args, train_demos
 from envs.task import SuccessTiming, Task
 
-OBS_KEYS = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos", "object-state")
+PROPRIO = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2}  # an observation's first parts, their sizes
+OBS_KEYS = (*PROPRIO, "object-state")  # robosuite's names; 'object-state' is 'object' in robomimic's files
+ACTION_DIM = 7  # position, rotation, gripper
+CONTROL_FREQ = 20  # actions a second
+
+# robosuite's default controller for the Panda's arm, in all that the arm's motion depends on.
+CONTROLLER: dict[str, Any] = {
+    "type": "OSC_POSE",
+    "input_max": 1,
+    "input_min": -1,
+    "output_max": [0.05, 0.05, 0.05, 0.5, 0.5, 0.5],  # m and rad an action
+    "output_min": [-0.05, -0.05, -0.05, -0.5, -0.5, -0.5],
+    "kp": 150,
+    "damping_ratio": 1,
+    "impedance_mode": "fixed",
+    "position_limits": None,
+    "orientation_limits": None,
+    "uncouple_pos_ori": True,
+    "input_type": "delta",
+    "interpolation": None,
+}
+
+
+def success_reward(success: Any) -> Any:
+    """The reward of robomimic's tasks, in data and environment alike: -1 a step, 0 for one that ends in success."""
+    return np.float32(success) - np.float32(1)
 
 
 @dataclass(frozen=True)
@@ -26,59 +53,172 @@ class RobomimicTask(Task):
         return gymnasium.wrappers.TimeLimit(RobosuiteEnv(self), self.time_limit)
 
     def load_dataset(self, folders: Sequence[Path]) -> Dataset:
-        raise ValueError(f"{self.name}: robomimic HDF5 datasets are not read yet; OGBench's datasets are")
+        """Robomimic's demonstrations, those of its train mask, each up to its first success.
+
+        ValueError with one line when anything is wrong with the file or it was made in another environment.
+        """
+        path = self._find_file(folders)
+        origin = origin_of(path)
+        with open_demos(path) as file:
+            env_args = read_env_args(file)
+            check_env_args(env_args, self.env)
+            demos = [self._read_demo(file, f"data/{name}") for name in train_demos(file)]
+        obs, action, reward, mask, next_obs, last = (np.concatenate(column) for column in zip(*demos, strict=True))
+        data = Dataset.from_transitions(obs, action, reward, mask, next_obs, last)
+        summary = {"name": self.dataset, "rows": len(data.obs), "episodes": len(demos), "env_args": _summary(env_args)}
+        return replace(data, origin={**origin, **summary})
+
+    def _read_demo(self, file: Any, name: str) -> tuple[np.ndarray, ...]:
+        """One demonstration's transitions: obs, action, reward, mask, next_obs, and which one is the last.
+
+        Demonstrators hold on after they succeed, but success ends an episode: what follows the first one is dropped. A
+        demonstration without any success is one that was cut off: all its masks are 1.
+        """
+        action = read_array(file, f"{name}/actions", None, self.action_dim)
+        steps = len(action)
+        if steps == 0:
+            raise ValueError(f"{name} has no steps")
+        obs, next_obs = (self._read_obs(file, f"{name}/{key}", steps) for key in ("obs", "next_obs"))
+        success = read_array(file, f"{name}/rewards", steps)
+        if not np.isin(success, (0, 1)).all():
+            raise ValueError(f"{name}/rewards are not 0 and 1 for success; shaped rewards are another task")
+        length = int(np.argmax(success)) + 1 if success.any() else steps
+        success, last = success[:length], np.arange(length) == length - 1
+        return obs[:length], action[:length], success_reward(success), 1 - success, next_obs[:length], last
+
+    def _read_obs(self, file: Any, name: str, steps: int) -> np.ndarray:
+        sizes = {**PROPRIO, "object": self.obs_dim - sum(PROPRIO.values())}
+        parts = [read_array(file, f"{name}/{key}", steps, size) for key, size in sizes.items()]
+        return np.concatenate(parts, axis=1)
+
+    def _find_file(self, folders: Sequence[Path]) -> Path:
+        """`<dataset>.hdf5`, or the same file where robomimic's own downloader puts it."""
+        for folder in map(Path, folders):
+            for path in (folder / f"{self.dataset}.hdf5", folder / self.name / "mh" / "low_dim_v15.hdf5"):
+                if path.exists():
+                    return path
+        raise FileNotFoundError(
+            f"no {self.dataset}.hdf5 in {', '.join(map(str, folders))}; robomimic's low_dim_v15.hdf5 can be put there "
+            f"under this name, `python -m envs.generate {self.name}` makes similar data"
+        )
+
+
+def check_env_args(env_args: dict[str, Any], env_name: str) -> None:
+    """ValueError unless demonstrations made with robomimic's `env_args` were made in the task's environment.
+
+    Left out is what moves nothing: `lite_physics` changes no bit, and `input_ref_frame` only the rounding, since the
+    Panda's base is not turned. A key that is missing has robosuite's default.
+    """
+    if env_args.get("env_name") != env_name:
+        raise ValueError(f"made in {env_args.get('env_name')!r}, needed is {env_name!r}")
+    kwargs = env_args["env_kwargs"]
+    if kwargs.get("robots", "Panda") not in ("Panda", ["Panda"]):
+        raise ValueError(f"made with robots {kwargs['robots']!r}, needed is 'Panda'")
+    if kwargs.get("control_freq", CONTROL_FREQ) != CONTROL_FREQ:
+        raise ValueError(f"made with control_freq {kwargs['control_freq']!r}, needed is {CONTROL_FREQ}")
+    controller = _arm_controller(kwargs.get("controller_configs"))
+    for key, need in CONTROLLER.items():
+        if not _equal(found := controller.get(key, need), need):
+            raise ValueError(f"made with a controller whose {key} is {found!r}, needed is {need!r}")
+
+
+def _arm_controller(configs: Any) -> dict[str, Any]:
+    """The arm's part of a controller configuration, be it of robosuite 1.4 or 1.5, under the names of 1.5."""
+    part = configs
+    if isinstance(part, dict) and "body_parts" in part:
+        parts = part["body_parts"]
+        part = parts.get("arms", parts).get("right") if isinstance(parts, dict) else None
+    if not isinstance(part, dict) or "type" not in part:
+        raise ValueError("env_args has no controller for the arm in controller_configs")
+    part = dict(part)
+    if "damping" in part:
+        part.setdefault("damping_ratio", part["damping"])
+    if "control_delta" in part:
+        part.setdefault("input_type", "delta" if part["control_delta"] else "absolute")
+    return part
+
+
+def _equal(found: Any, need: Any) -> bool:
+    """Whether two settings are equal; one number stands for six equal ones."""
+    if isinstance(need, (list, int)) and not isinstance(need, bool):
+        try:
+            return bool(np.all(np.asarray(found, float) == np.asarray(need, float)))
+        except (TypeError, ValueError):
+            return False
+    return bool(found == need)
+
+
+def _summary(env_args: dict[str, Any]) -> dict[str, Any]:
+    """What tells one file's environment from another's, for records."""
+    kwargs = env_args["env_kwargs"]
+    return {
+        "env_name": env_args["env_name"],
+        "env_version": env_args.get("env_version"),
+        "controller": CONTROLLER["type"],
+        "control_freq": CONTROL_FREQ,
+        "lite_physics": kwargs.get("lite_physics"),
+    }
 
 
 class RobosuiteEnv(gymnasium.Env):
     """A robosuite task behind Gymnasium's interface: obs = end effector, gripper and object, concatenated."""
 
+    robosuite: Any
+    """robosuite's environment."""
+    values: dict[str, np.ndarray]
+    """robosuite's latest observation, by name."""
+
     def __init__(self, task: RobomimicTask) -> None:
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (task.action_dim,), np.float32)
-        self._env = _make_robosuite(task.env)
+        self.robosuite = _make_robosuite(task.env)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         super().reset(seed=seed)
         if seed is not None:
             # robosuite's samplers hold references to its generator, so its state is set, not the generator replaced.
-            self._env.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
-        self._env.reset()
+            self.robosuite.rng.bit_generator.state = np.random.default_rng(seed).bit_generator.state
+        self.robosuite.reset()
         # What robosuite's reset returns has zeros for the object in can and square.
-        return self._obs(self._env._get_observations(force_update=True)), {"success": False}
+        self.values = self.robosuite._get_observations(force_update=True)
+        return self._obs(), {"success": False}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        values, *_ = self._env.step(np.asarray(action, dtype=np.float64))
-        success = bool(self._env._check_success())
-        return self._obs(values), float(success) - 1.0, success, False, {"success": success}
+        self.values, *_ = self.robosuite.step(np.asarray(action, dtype=np.float64))
+        success = bool(self.robosuite._check_success())
+        return self._obs(), float(success_reward(success)), success, False, {"success": success}
 
     def close(self) -> None:
-        self._env.close()
+        self.robosuite.close()
 
-    @staticmethod
-    def _obs(values: dict[str, np.ndarray]) -> np.ndarray:
-        return np.concatenate([values[key] for key in OBS_KEYS]).astype(np.float32)
+    def _obs(self) -> np.ndarray:
+        return np.concatenate([self.values[key] for key in OBS_KEYS]).astype(np.float32)
+
+
+def robosuite_settings(name: str) -> dict[str, Any]:
+    """How robosuite's environment `name` is built: as robomimic's low-dimensional datasets configure it."""
+    return {
+        "robots": ["Panda"],
+        "controller_configs": {"type": "BASIC", "body_parts": {"right": {**CONTROLLER, "gripper": {"type": "GRIP"}}}},
+        "control_freq": CONTROL_FREQ,
+        "lite_physics": True,
+        "has_renderer": False,
+        "has_offscreen_renderer": False,
+        "ignore_done": True,
+        "use_object_obs": True,
+        "use_camera_obs": False,
+        "camera_depths": False,
+        "reward_shaping": False,
+        "hard_reset": name == "Lift",  # only lift's reset changes the model: the size of the cube
+    }
 
 
 def _make_robosuite(name: str) -> Any:
-    """robosuite's environment `name` as robomimic's low-dimensional datasets configure it."""
     logging.disable(logging.WARNING)  # robosuite greets with five lines
     try:
         import robosuite
-        from robosuite.controllers import load_composite_controller_config
 
-        controller = load_composite_controller_config(robot="Panda")
-        return robosuite.make(
-            name,
-            robots="Panda",
-            controller_configs=controller,
-            control_freq=20,
-            has_renderer=False,
-            has_offscreen_renderer=False,
-            ignore_done=True,
-            use_object_obs=True,
-            use_camera_obs=False,
-            hard_reset=name == "Lift",  # only lift's reset changes the model: the size of the cube
-        )
+        return robosuite.make(name, **robosuite_settings(name))
     except ModuleNotFoundError as error:
         raise ImportError(f"robomimic's tasks need robosuite ({error}); `pip install robosuite==1.5.2`") from None
     finally:
@@ -91,7 +231,7 @@ def _task(name: str, env: str, obs_dim: int, time_limit: int) -> RobomimicTask:
         env=env,
         dataset=f"{name}-mh",
         obs_dim=obs_dim,
-        action_dim=7,
+        action_dim=ACTION_DIM,
         time_limit=time_limit,
         min_reward=-1,
         protocols=("offline-to-online",),

@@ -78,7 +78,8 @@ def time_update(config: Config, phase: str, device: str, compile: bool, repeats:
     for _ in range(3):
         update()
         product()
-    with FlopCounterMode(display=False) as counter:
+    # The counter does not know fused kernels, so it counts an update without them.
+    with FlopCounterMode(display=False) as counter, torch.backends.mkldnn.flags(enabled=False):
         eager = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device)
         eager.begin(phase)  # type: ignore[arg-type]
         eager.update(batch, eager.draw())

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from envs.generate import Script, generate
+from envs.generate import generate
+from envs.play import Script
 
 SCRIPT = Script("cube-single", "play", seed=5, episode_rows=200)
 

@@ -45,7 +45,7 @@ def dead(monkeypatch):
 
 
 def names(folder):
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.glob("*"))
 
 
 def test_second_mirror_is_used_when_the_first_is_dead(served, dead, tmp_path):

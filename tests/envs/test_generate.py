@@ -5,8 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from envs.datafile import staged_dataset
-from envs.generate import Script, accepted_episode, cube_stays_reachable, generate, make_collection_env
+from envs.datafile import data_files, staged
+from envs.generate import generate
+from envs.play import Script, accepted_episode, cube_stays_reachable, make_collection_env
 
 
 def test_files_hold_whole_episodes_of_valid_actions(generated):
@@ -84,7 +85,7 @@ def test_existing_data_are_not_overwritten(generated):
 
 
 def test_interrupted_writing_leaves_nothing(tmp_path):
-    with pytest.raises(KeyboardInterrupt), staged_dataset(tmp_path, "half") as (val, _, _):
+    with pytest.raises(KeyboardInterrupt), staged(*data_files(tmp_path, "half")) as (val, _, _):
         val.write_bytes(b"half of it")
         raise KeyboardInterrupt
     assert list(tmp_path.iterdir()) == []
@@ -93,10 +94,10 @@ def test_interrupted_writing_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["lift"], "error: data for lift cannot be generated yet"),
+        (["probe-chain"], "error: data for probe-chain cannot be generated"),
         (["cube-sngle-task2"], "error: unknown task 'cube-sngle-task2'; did you mean cube-single-task2?"),
         (["cube-single-task2", "--rows", "0"], "error: argument --rows: '0' is not a whole number of at least 1"),
-        (["cube-single-task2", "--row-count", "5"], "error: unrecognized arguments: --row-count 5"),
+        (["cube-single-task2", "--row-count", "5"], "error: unknown option '--row-count'"),
     ],
 )
 def test_command_refuses_in_one_line(arguments, words, tmp_path):

@@ -65,8 +65,3 @@ def test_robomimic_environment_shows_the_object_and_repeats_with_its_seed(name):
     assert first.shape == (6, task.obs_dim)
     assert first.dtype == np.float32
     assert np.count_nonzero(first[0, 9:16]) >= 5, "the object is hidden right after the reset"
-
-
-def test_robomimic_data_are_refused_in_one_line(tmp_path):
-    with pytest.raises(ValueError, match=r"^lift: robomimic HDF5 datasets are not read yet"):
-        find_task("lift").load_dataset([tmp_path])
