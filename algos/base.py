@@ -51,6 +51,7 @@ class Algorithm(ABC):
 
     horizon: int = option(5, "H: actions a policy call, executed open loop (Q-chunking); 1 is no chunking")
     learning_rate: float = option(3e-4, "of Adam")
+    final_rate: float = option(1.0, "share of the learning rate that is left, linearly, at the end of the offline phase")
     batch_size: int = option(256, "chunks an update")
 
     def __post_init__(self) -> None:
@@ -59,6 +60,8 @@ class Algorithm(ABC):
                 raise ValueError(f"algo.{name} {getattr(self, name)}: at least 1")
         if not self.learning_rate > 0:
             raise ValueError(f"algo.learning_rate {self.learning_rate}: must be > 0")
+        if not 0 < self.final_rate <= 1:
+            raise ValueError(f"algo.final_rate {self.final_rate}: a share in (0, 1]; 1 keeps the learning rate")
 
     @abstractmethod
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:

@@ -67,6 +67,11 @@ class Learner:
             for name in self.rates
         }
 
+    def set_progress(self, share: float) -> None:
+        """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.algorithm.learning_rate * (1 - share * (1 - self.algorithm.final_rate))
+
     def draw(self) -> dict[str, Any]:
         """The random numbers of one update, each seed's from its own generator: tensors [S, ...]."""
         draws = [self.algorithm.draw(self.backbone, g, self.chunk_dim, self.phase) for g in self.generators]

@@ -102,7 +102,8 @@ class Training:
 
     def run(self) -> bool:
         """Both phases; true when complete, false when stopped early. Either way the checkpoint is current."""
-        self._phase("offline", self.config.offline_steps, self._update)
+        self._phase("offline", self.config.offline_steps, self._update_offline)
+        self.learner.set_progress(1)
         if self.config.online_steps and not self.stop:
             if self.learner.phase == "offline":
                 self.learner.begin("online")
@@ -133,14 +134,18 @@ class Training:
         done = self.done[phase]
         return self.evaluated[phase] < done and (done % self.config.eval_every == 0 or done == steps)
 
-    def _update(self, _: int) -> dict[str, torch.Tensor]:
+    def _update_offline(self, step: int) -> dict[str, torch.Tensor]:
+        self.learner.set_progress((step - 1) / self.config.offline_steps)
+        return self._update()
+
+    def _update(self) -> dict[str, torch.Tensor]:
         batch = self.replay.sample(self.learner.generators, self.config.algo.batch_size)
         return self.learner.update(Batch(**batch), self.learner.draw())
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
         for index, explorer in enumerate(self.explorers):
             explorer.step(self.learner.actor(index), self.replay, index)
-        return self._update(step) if step > self.config.online_warmup else None
+        return self._update() if step > self.config.online_warmup else None
 
     def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:
         values = {name: value.tolist() for name, value in info.items()}
