@@ -51,7 +51,9 @@ class Learner:
         self.generators = [Generator(self.device).manual_seed(seed) for seed in self.seeds]
         # On a CPU the fused kernel rounds the ends of a tensor differently, so a seed's bits would depend on its neighbours.
         on_gpu = self.device.type != "cpu"
-        self.optimizer = torch.optim.Adam(self._leaves(self.params), lr=algorithm.learning_rate, fused=on_gpu)
+        self.optimizer = torch.optim.Adam(
+            self._leaves(self.params), lr=algorithm.learning_rate, fused=on_gpu, foreach=not on_gpu
+        )
         over_seeds = vmap if on_gpu else one_after_another
         self._losses = over_seeds(self._loss_of_one_seed)
         if compile:

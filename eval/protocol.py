@@ -93,7 +93,7 @@ def quick() -> Values:
         "offline_steps": 15_000,
         "online_steps": 5_000,
         "online_warmup": 500,
-        "eval_every": 5_000,
+        "eval_every": 2_500,
         "log_every": 250,
     }
 
