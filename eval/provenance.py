@@ -1,8 +1,10 @@
 """Provenance: what a record says about the code, the data, the simulator and the machine behind its numbers."""
 
 import platform
+import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -26,6 +28,7 @@ def describe(config: Config, dataset: Dataset, device: str, command: str) -> dic
         "dataset": dataset.origin,
         "physics": physics_fingerprint(config.task),
         "versions": versions(),
+        "commit": commit(),
         "device": device_name(device),
     }
 
@@ -39,6 +42,15 @@ def versions() -> dict[str, str]:
         except PackageNotFoundError:
             continue
     return found
+
+
+def commit() -> str | None:
+    """The commit that this code is, marked -dirty when files differ from it; None outside a git checkout."""
+    command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None
 
 
 def device_name(device: str) -> str:
