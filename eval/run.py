@@ -177,7 +177,7 @@ def main(arguments: list[str] | None = None) -> int:
 def next_step(command: str, code: int, options: argparse.Namespace) -> str:
     """What to do now, in one line."""
     if code == 0:
-        return f"its place in the paper's tables: python -m tables 1 7 --runs {options.runs}"
+        return f"its place in the paper's tables: python -m tables --preset {options.preset} --runs {options.runs}"
     resume = "" if options.resume else " --resume"
     return f"continue with: {command}{resume}" if code > 2 else "see the record's last lines for the reason"
 
