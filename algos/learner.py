@@ -23,7 +23,7 @@ class Learner:
     """Runs `algorithm` on S seeds at once; seed i among others is seed i alone.
 
     One update: all seeds' losses and gradients; slow networks move toward the parameters from before the step; one Adam step.
-    On a GPU the seeds are one `vmap`; on a CPU they run one after another, which gives the same bits and uses its caches.
+    On a GPU the seeds are one `vmap`; on a CPU they run one after another, so that a seed's bits do not depend on the others.
     """
 
     def __init__(
