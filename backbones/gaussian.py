@@ -19,6 +19,8 @@ def negative_log_likelihood(mean: Tensor, log_std: Tensor, action: Tensor) -> Te
 class Gaussian(Backbone):
     """a = mean(s) + std(s) * noise, fitted by maximum likelihood."""
 
+    unimodal = True
+
     min_log_std: float = option(-5.0, "lower bound of log std; the upper one is 2")
 
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:

@@ -1,4 +1,4 @@
-"""A fingerprint of a task's physics: tables refuse to mix results of simulators that move differently."""
+"""A fingerprint of a task's physics, by which records of simulators that move differently can be told apart."""
 
 import hashlib
 from importlib.metadata import version

@@ -9,6 +9,7 @@ import json
 import statistics
 import sys
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -78,12 +79,7 @@ def time_update(config: Config, phase: str, device: str, compile: bool, repeats:
     for _ in range(3):
         update()
         product()
-    # The counter does not know fused kernels, so it counts an update without them.
-    with FlopCounterMode(display=False) as counter, torch.backends.mkldnn.flags(enabled=False):
-        eager = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device)
-        eager.begin(phase)  # type: ignore[arg-type]
-        eager.update(batch, eager.draw())
-    flops = counter.get_total_flops()
+    flops = count_operations(config, phase, batch, device)
     times, limits = [], []
     for _ in range(repeats):
         rate = product_flops / seconds(product, device)
@@ -100,6 +96,18 @@ def time_update(config: Config, phase: str, device: str, compile: bool, repeats:
         "limit_ms": 1e3 * statistics.median(limits),
         "share_of_limit": statistics.median(limit / t for limit, t in zip(limits, times, strict=True)),
     }
+
+
+def count_operations(config: Config, phase: str, batch: Batch, device: str) -> int:
+    """Floating-point operations of one update, in unfused kernels: the counter does not know the fused ones."""
+    task = config.task
+    learner = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device)
+    learner.begin(phase)  # type: ignore[arg-type]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # switching the kernels speaks of GPUs that are not there
+        with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
+            learner.update(batch, learner.draw())
+    return counter.get_total_flops()
 
 
 def time_action(config: Config, threads: int, repeats: int) -> float:

@@ -1,10 +1,14 @@
 """A run's folder: its record, its checkpoint, and how an interrupted run is found again."""
 
 import os
+import pickle
+import sys
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from eval import record
 from eval.protocol import Config, name_of
@@ -28,7 +32,11 @@ def unfinished_folder(config: Config, runs: Path) -> Path:
     """The newest run that can be resumed. ValueError when there is none, or only of other configurations."""
     candidates = []
     for path in record.find(runs):
-        run = record.read(path)
+        try:
+            run = record.read(path)
+        except ValueError as error:
+            print(f"left out: {error}", file=sys.stderr)
+            continue
         if run.status != "finished" and (path.parent / CHECKPOINT).exists():
             candidates.append(run)
     candidates.sort(key=lambda run: run.start["created"])
@@ -58,6 +66,17 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
+    """What a run saved. ValueError when it cannot be read or is of another configuration."""
+    try:
+        state = torch.load(path, weights_only=True, map_location="cpu")
+        saved = state["config"]
+    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
+        raise ValueError(f"{path}: not a readable checkpoint ({type(error).__name__})") from None
+    refuse_other_config(saved, config.to_json(), path)
+    return state
 
 
 def refuse_other_config(saved: dict[str, Any], wanted: dict[str, Any], where: Path) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from algos.base import Algorithm
 from backbones.base import Backbone, find, option
 from envs.task import Protocol, SuccessTiming, Task, find_task
-from eval.methods import DEFAULT, METHODS, values_of
+from eval.methods import DEFAULT, METHODS, OFFLINE, values_of
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Config:
     algo: Algorithm
     preset: str
     protocol: Protocol
-    changes: dict[str, Any]  # options of the algorithm and the backbone that are not the method's in this preset
+    changes: dict[str, Any]  # options in which the run is not the method in this preset
     seeds: tuple[int, ...] = option((0,), "seeds to train together in this process")
     offline_steps: int = option(1_000_000, "gradient steps on the dataset alone")
     online_steps: int = option(1_000_000, "environment steps a seed, one gradient step each")
@@ -107,6 +107,8 @@ def release() -> Values:
     return {"temperatures": (0.1,)}
 
 
+HARMLESS = {"seeds", "eval_every", "log_every"}  # changes to these leave a run what it is
+SIZES = {"width", "depth", "critic_width", "critic_depth"}
 PRESETS = {"quick": quick, "paper": paper, "release": release}
 
 
@@ -131,7 +133,7 @@ def configure(
     protocol = protocol or default_protocol(found, preset)
     values = {**values_of(method, found.name, found.dataset, protocol), **PRESETS[preset]()}
     if protocol == "offline":
-        values["online_steps"] = 0
+        values |= OFFLINE
 
     def build(cls: type, prefix: str, **fixed: Any) -> Any:
         known = {f.name for f in dataclasses.fields(cls)}
@@ -140,9 +142,11 @@ def configure(
         if unknown := sorted(own.keys() - known):
             raise ValueError(f"unknown option '{prefix}{unknown[0]}'; there are {', '.join(sorted(known))}")
         preset_s = {name: value for name, value in values.items() if name in known}
-        if prefix:
-            defaults = cls(**preset_s)
-            changed.update({prefix + name: value for name, value in own.items() if value != getattr(defaults, name)})
+        defaults = cls(**fixed | preset_s)
+        changed.update({prefix + name: v for name, v in own.items() if v != getattr(defaults, name) and name not in HARMLESS})
+        for name in SIZES & known:
+            if own.get(name, 1) < 1:
+                raise ValueError(f"{prefix}{name} {own[name]}: at least 1")
         return cls(**fixed | preset_s | own)
 
     changed: dict[str, Any] = {}  # what makes this a variant of the method

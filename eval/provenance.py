@@ -55,4 +55,4 @@ def commit() -> str | None:
 
 def device_name(device: str) -> str:
     """The accelerator's name, or the processor's threads."""
-    return torch.cuda.get_device_name() if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"
+    return torch.cuda.get_device_name(device) if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"

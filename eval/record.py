@@ -9,6 +9,7 @@ Entry i of an evaluation's lists is episode i. A run that was interrupted and re
 last one counts. A torn last line is ignored. Nothing is learned from a record's path.
 """
 
+import errno
 import json
 import os
 from dataclasses import dataclass, field
@@ -31,7 +32,8 @@ class Writer:
         with open(self.path, "ab", buffering=0) as file:
             size = file.tell()
             try:
-                file.write(line.encode())
+                if file.write(line.encode()) < len(line.encode()):
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
                 os.fsync(file.fileno())
             except OSError:
                 file.truncate(size)
@@ -67,6 +69,8 @@ def read(path: Path) -> Run:
             lines.append(json.loads(text))
         except ValueError:
             raise ValueError(f"{path}: line {number} is not JSON") from None
+        if not isinstance(lines[-1], dict) or "kind" not in lines[-1]:
+            raise ValueError(f"{path}: line {number} has no kind")
     if not lines or lines[0].get("kind") != "start":
         raise ValueError(f"{path}: a record begins with a line of kind 'start'")
     if lines[0].get("schema") != SCHEMA:
@@ -76,9 +80,13 @@ def read(path: Path) -> Run:
         found = {tuple(line[key] for key in keys): line for line in lines if line["kind"] == kind}
         return sorted(found.values(), key=lambda line: (line["phase"] == "online", line["step"]))
 
+    try:
+        evaluations, metrics = latest("evaluation", "seed", "phase", "step"), latest("metrics", "phase", "step")
+    except KeyError as error:
+        raise ValueError(f"{path}: a line without {error}") from None
     ends = [line for line in lines if line["kind"] in ("end", "resume")]
     end = ends[-1] if ends and ends[-1]["kind"] == "end" else None
-    return Run(path, lines[0], latest("evaluation", "seed", "phase", "step"), latest("metrics", "phase", "step"), end)
+    return Run(path, lines[0], evaluations, metrics, end)
 
 
 def find(folder: Path) -> list[Path]:

@@ -22,7 +22,7 @@ from envs.dataset import Dataset
 from envs.fetch import fetch
 from envs.task import Protocol, Task
 from eval import record
-from eval.folder import CHECKPOINT, RECORD, new_folder, refuse_other_ground, unfinished_folder
+from eval.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
 from eval.listing import listing
 from eval.methods import METHODS
 from eval.options import add_fields
@@ -140,23 +140,25 @@ def main(arguments: list[str] | None = None) -> int:
         folder = unfinished_folder(config, options.runs) if options.resume else None
         dataset = load_dataset(config.task, options.data)
         dataset.starts(config.algo.horizon)  # refuses a horizon that no episode has
+        config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
         start = describe(config, dataset, device, command)
         if folder:
             refuse_other_ground(record.read(folder / RECORD), start)
+            state = load_checkpoint(folder / CHECKPOINT, config)
         folder = folder or new_folder(config, options.runs)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ImportError) as error:
         refuse(error)
 
     writer = record.Writer(folder / RECORD)
     try:
         if options.resume:
-            writer.write("resume", **{key: start[key] for key in ("created", "command", "dataset", "physics", "versions")})
+            writer.write("resume", **{key: value for key, value in start.items() if key not in ("schema", "config", "digest")})
         else:
             writer.write("start", **start)
         evaluator = Evaluator(config.task, config.success_timing, options.workers)
         training = Training(config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile)
         if options.resume:
-            training.restore()
+            training.restore(state)
         code = execute(training, writer)
     except OSError as error:
         if error.errno != errno.ENOSPC:

@@ -17,7 +17,7 @@ from algos.base import Batch
 from algos.learner import Actor, Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
-from eval.folder import refuse_other_config, write_atomically
+from eval.folder import write_atomically
 from eval.protocol import Config
 from eval.record import Writer
 from eval.rollout import TRAIN, Evaluator, action_rng, reset_seed
@@ -188,10 +188,8 @@ class Training:
         write_atomically(self.checkpoint, lambda path: torch.save(state, path))
         self._saved = time.monotonic()
 
-    def restore(self) -> None:
-        """Continue from the checkpoint. ValueError when it is of another configuration."""
-        state = torch.load(self.checkpoint, weights_only=True, map_location="cpu")
-        refuse_other_config(state["config"], self.config.to_json(), self.checkpoint)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from what `save` saved."""
         self.done, self.evaluated = state["done"], state["evaluated"]
         self.learner.load_state_dict(state["learner"])
         self.replay.load_state_dict(state["replay"])

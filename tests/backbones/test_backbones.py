@@ -11,7 +11,7 @@ from torch.utils._pytree import tree_leaves, tree_map
 from backbones.base import Backbone, find, names
 
 BACKBONES = names("backbones", Backbone)
-UNIMODAL = {"gaussian"}
+UNIMODAL = [name for name in BACKBONES if find("backbones", Backbone, name).unimodal]
 MODES_APART = {"drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8}}
 """Options with which a family keeps two modes apart, where its defaults do not."""
 
@@ -160,8 +160,8 @@ def test_learns_two_modes(name: str):
     assert min(near) > 0.3 and abs(actions[:, 1].mean() - 0.3) < 0.1
 
 
-@pytest.mark.parametrize("name", sorted(UNIMODAL))
-def test_unimodal_families_learn_the_mean_and_spread_of_both(name: str):
+@pytest.mark.parametrize("name", UNIMODAL)
+def test_unimodal_families_learn_the_mean_of_both(name: str):
     actions = learn_two_modes(name)
-    assert abs(actions[:, 0].mean()) < 0.1 and abs(actions[:, 0].std() - 0.5) < 0.1
+    assert abs(actions[:, 0].mean()) < 0.1
     assert (actions[:, 0].abs() < 0.25).float().mean() > 0.25  # where no data is

@@ -40,6 +40,8 @@ README = Path(__file__).parents[2] / "README.md"
         ("--workers -1", "must not be negative"),
         ("--device tpu", "not available"),
         ("--horizon 0", "at least 1"),
+        ("--backbone.width -5", "at least 1"),
+        ("--algo.critic-depth 0", "at least 1"),
         ("--task probe-chain --horizon 9", "longer than every episode of the dataset (at most 8 actions)"),
         ("--task probe-chain --replay-capacity 3", "must exceed the horizon"),
         ("--task probe-chain --resume", "nothing to resume"),
@@ -132,7 +134,14 @@ def test_a_choice_of_algorithm_and_backbone_is_a_method_and_its_variants_are_nam
     assert configure(algo="dfp", backbone="drifting").to_json() == configure(method="dfp").to_json()
     assert configure(algo="bc", backbone="flow").method == "bc-flow"
     changed = configure(method="dfp", **{"algo.num_elites": 2, "algo.elite_weight": 0.5, "offline_steps": 3})
-    assert changed.changes == {"algo.num_elites": 2}
+    assert changed.changes == {"algo.num_elites": 2, "offline_steps": 3}
+    assert configure(seeds=(7,), eval_every=5).changes == {}
+
+
+def test_the_offline_protocol_has_no_chunks_and_no_best_of_n_in_any_preset():
+    for preset in PRESETS:
+        config = configure("cube-double-task2", preset=preset, protocol="offline")
+        assert (config.algo.horizon, config.algo.best_of, config.algo.target_best_of, config.online_steps) == (1, 1, 1, 0)
 
 
 @pytest.mark.parametrize("preset", PRESETS)
