@@ -11,6 +11,12 @@ TINY = """--offline-steps 6 --online-steps 8 --online-warmup 2 --eval-every 4 --
 
 
 @pytest.fixture
+def tiny_options() -> list[str]:
+    """The options of a short run."""
+    return TINY
+
+
+@pytest.fixture
 def tiny(tmp_path: Path):
     """Runs `python -m eval.run` with few steps, small networks and the given further options; returns (exit code, record)."""
 

@@ -27,7 +27,7 @@ README = Path(__file__).parents[2] / "README.md"
         ("--method mvp --backbone flow", "method mvp is dfp with meanflow"),
         ("--preset huge", "quick, paper, release"),
         ("--algo.num-elite 3", "did you mean --algo.num-elites"),
-        ("--algo.num-elites 20", "algo.num_candidates is 16"),
+        ("--preset paper --algo.num-elites 20", "algo.num_candidates is 16"),
         ("--algo.num-elites many", "invalid int"),
         ("--backbone.temperatures 0.1 0", "every temperature must be > 0"),
         ("--backbone.temperatures -0.1", "every temperature must be > 0"),
@@ -45,6 +45,7 @@ README = Path(__file__).parents[2] / "README.md"
         ("--task probe-chain --horizon 9", "longer than every episode of the dataset (at most 8 actions)"),
         ("--task probe-chain --replay-capacity 3", "must exceed the horizon"),
         ("--task probe-chain --resume", "nothing to resume"),
+        ("--task lift", "python -m envs.generate lift"),
     ],
 )
 def test_impossible_choices_are_refused_in_one_line(refused, tmp_path, options, words):
@@ -56,7 +57,21 @@ def test_a_checkpoint_of_another_configuration_is_refused(tiny, refused, tmp_pat
     *lines, _end = killed.path.read_text().splitlines(keepends=True)
     killed.path.write_text("".join(lines))
     unfinished = ["--task", "probe-chain", "--resume", "--runs", str(tmp_path / "runs")]
-    assert "of another configuration: its algo.batch_size is 16, here 256" in refused(*unfinished)
+    assert "of another configuration: its algo.batch_size is 16, here" in refused(*unfinished)
+
+
+def test_a_damaged_checkpoint_or_record_is_named(tiny, tiny_options, refused, tmp_path, capsys):
+    _, killed = tiny()
+    *lines, _end = killed.path.read_text().splitlines(keepends=True)
+    killed.path.write_text("".join(lines))
+    again = [*tiny_options, "--resume", "--runs", str(tmp_path / "runs")]
+    (killed.path.parent / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    assert "not a readable checkpoint" in refused(*again)
+    killed.path.write_text("[]\n")
+    with pytest.raises(SystemExit):
+        run.main(again)
+    first, last = capsys.readouterr().err.strip().splitlines()
+    assert str(killed.path) in first and "nothing to resume" in last
 
 
 def test_no_dataset_and_no_network_is_refused_with_the_way_out(tmp_path):
