@@ -2,7 +2,7 @@
 
 Shapes: B states; H = horizon; a = H * action_dim; E critics; N candidates a state. An algorithm holds numbers only. The
 networks come bound to their parameters: `nets.actor` (a policy of any backbone), `nets.critic`, and
-`nets.slow.<name>`, copies that trail their source.
+`nets.slow.<name>`, copies that trail their source; `nets.constant.<name>` is the network without gradient to itself.
 """
 
 from abc import ABC, abstractmethod

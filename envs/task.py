@@ -31,7 +31,7 @@ class Task(ABC):
     time_limit: int
     """Steps after which an episode is truncated."""
     min_reward: float
-    """Rewards lie in [min_reward, 0]."""
+    """The least reward of a step."""
     protocols: tuple[Protocol, ...] = ()
     """The paper's protocols that use the task: 'offline-to-online' (section 5), 'offline' (appendix B.2)."""
 
