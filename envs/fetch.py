@@ -1,6 +1,7 @@
-"""Official OGBench data, downloaded from the first mirror that has it.
+"""Official data, downloaded from the first mirror that has them: OGBench's play data, robomimic's human demonstrations.
 
     python -m envs.fetch cube-double-task2
+    python -m envs.fetch lift
 
 The files' hashes are kept in the sidecar when they first arrive; later downloads and loads are held to them.
 """
@@ -17,20 +18,22 @@ from envs.ogbench import OGBenchTask
 from envs.robomimic import RobomimicTask
 from envs.task import Task, find_task
 
-MIRRORS = ("https://rail.eecs.berkeley.edu/datasets/ogbench",)
+OGBENCH = ("https://rail.eecs.berkeley.edu/datasets/ogbench",)
+ROBOMIMIC = tuple(
+    f"https://{host}/datasets/robomimic/robomimic_datasets/resolve/74fa018461f479cd9fd15b924a16103012096203/v1.5"
+    for host in ("huggingface.co", "hf-mirror.com")
+)
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 
 
-def fetch(task: Task, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
-    """The task's official training file in `folder`, downloaded with its validation file unless it is there.
+def fetch(task: Task, folder: Path, mirrors: Sequence[str] | None = None) -> Path:
+    """The task's official training file in `folder`, downloaded with what belongs to it unless it is there.
 
     ConnectionError with one line when no mirror has it, FileExistsError when generated data has its name, ValueError
-    for a file whose hash is not the one kept, and for tasks without official OGBench data.
+    for a file whose hash is not the one kept, and for tasks that have no data of their own.
     """
-    if not isinstance(task, OGBenchTask):
-        similar = f"; `python -m envs.generate {task.name}` makes similar data" if isinstance(task, RobomimicTask) else ""
-        raise ValueError(f"{task.name}: only OGBench's datasets can be fetched yet{similar}")
-    *_, sidecar, train = data_files(folder, task.dataset)
+    *_, train = files = official_files(task, folder)
+    sidecar = train.with_suffix(".json")
     known = read_sidecar(sidecar)
     if known.get("source") == "generated":
         raise FileExistsError(f"{train}: generated data has this name; fetch into another folder with --out")
@@ -40,9 +43,9 @@ def fetch(task: Task, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
             raise ValueError(f"{train}: not the file that was fetched first (the SHA-256 differs); move it away")
         return train
     failures = []
-    for mirror in mirrors:
+    for mirror in mirrors or (OGBENCH if isinstance(task, OGBenchTask) else ROBOMIMIC):
         try:
-            _download(task, folder, mirror.rstrip("/"), hashes)
+            _download(task, files, sidecar, mirror.rstrip("/"), hashes)
             return train
         except (OSError, ValueError) as error:
             failures.append(f"{mirror}: {_reason(error)}")
@@ -52,25 +55,47 @@ def fetch(task: Task, folder: Path, mirrors: Sequence[str] = MIRRORS) -> Path:
     )
 
 
-def _download(task: OGBenchTask, folder: Path, mirror: str, hashes: dict[str, str]) -> None:
-    """Download, check and publish the task's two files and their sidecar from one mirror, or leave nothing behind."""
+def official_files(task: Task, folder: Path) -> dict[Path, str]:
+    """The official files of a task in `folder`, the training file last, and what each is called below a mirror."""
+    if isinstance(task, OGBenchTask):
+        val, _, train = data_files(folder, task.dataset)
+        return {val: val.name, train: train.name}
+    if isinstance(task, RobomimicTask):
+        return {folder / f"{task.dataset}.hdf5": f"{task.name}/mh/low_dim_v15.hdf5"}
+    raise ValueError(f"{task.name}: makes its own data, there is nothing to fetch")
+
+
+def _download(task: Task, files: dict[Path, str], sidecar: Path, mirror: str, hashes: dict[str, str]) -> None:
+    """Download, check and publish a task's files and their sidecar from one mirror, or leave nothing behind."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=2**20, timeout=TIMEOUT)
-    with staged(*data_files(folder, task.dataset)) as (val, sidecar, train):
-        for path in (val, train):
-            known_hash = hashes.get(path.name)
-            pooch.retrieve(f"{mirror}/{path.name}", known_hash, path.name, path.parent, downloader=downloader)
-            rows = task.read_rows(path)
+    *others, train = files
+    with staged(*others, sidecar, train) as paths:
+        *arriving, new_sidecar, new_train = paths
+        for path, target in zip((*arriving, new_train), files, strict=True):
+            url, known_hash = f"{mirror}/{files[target]}", hashes.get(target.name)
+            pooch.retrieve(url, known_hash, path.name, path.parent, downloader=downloader)
+            rows, episodes = _size(task, path)
         facts: dict[str, Any] = {
             "source": "fetched",
             "mirror": mirror,
-            "rows": len(rows["terminals"]),
-            "episodes": int(rows["terminals"].sum()),
-            "sha256": {path.name: sha256(path) for path in (train, val)},
+            "rows": rows,
+            "episodes": episodes,
+            "sha256": {path.name: sha256(path) for path in (new_train, *arriving)},
         }
-        sidecar.write_text(json.dumps(facts, indent=2) + "\n")
+        new_sidecar.write_text(json.dumps(facts, indent=2) + "\n")
+
+
+def _size(task: Task, path: Path) -> tuple[int, int]:
+    """Rows and episodes of a file; ValueError when it does not hold the task's data."""
+    if isinstance(task, RobomimicTask):
+        data = task.read_demos(path)
+        return len(data.obs), len(data.ends)
+    assert isinstance(task, OGBenchTask)
+    terminals = task.read_rows(path)["terminals"]
+    return len(terminals), int(terminals.sum())
 
 
 def _reason(error: Exception) -> str:
@@ -87,7 +112,7 @@ def main() -> None:
     parser = Parser(prog="python -m envs.fetch", description=__doc__.partition("\n")[0])
     parser.add_argument("task", help="a task of the suite, such as cube-double-task2; its dataset is downloaded")
     parser.add_argument("--out", type=Path, default=Path("data"), help="folder to write to (default: data)")
-    parser.add_argument("--mirror", nargs="+", default=MIRRORS, metavar="URL", help="folders to try, in this order")
+    parser.add_argument("--mirror", nargs="+", metavar="URL", help="folders to try, in this order, instead of the known ones")
     arguments = parser.parse_args()
     print(fetch(find_task(arguments.task), arguments.out, arguments.mirror))
 

@@ -59,6 +59,11 @@ class RobomimicTask(Task):
         """
         path = self._find_file(folders)
         origin = origin_of(path)
+        data = self.read_demos(path)
+        return replace(data, origin={**origin, **data.origin})
+
+    def read_demos(self, path: Path) -> Dataset:
+        """The checked demonstrations of one of robomimic's files."""
         with open_demos(path) as file:
             env_args = read_env_args(file)
             check_env_args(env_args, self.env)
@@ -66,7 +71,7 @@ class RobomimicTask(Task):
         obs, action, reward, mask, next_obs, last = (np.concatenate(column) for column in zip(*demos, strict=True))
         data = Dataset.from_transitions(obs, action, reward, mask, next_obs, last)
         summary = {"name": self.dataset, "rows": len(data.obs), "episodes": len(demos), "env_args": _summary(env_args)}
-        return replace(data, origin={**origin, **summary})
+        return replace(data, origin=summary)
 
     def _read_demo(self, file: Any, name: str) -> tuple[np.ndarray, ...]:
         """One demonstration's transitions: obs, action, reward, mask, next_obs, and which one is the last.
@@ -92,14 +97,14 @@ class RobomimicTask(Task):
         return np.concatenate(parts, axis=1)
 
     def _find_file(self, folders: Sequence[Path]) -> Path:
-        """`<dataset>.hdf5`, or the same file where robomimic's own downloader puts it."""
+        """`<dataset>.hdf5`, or the same file where robomimic's downloader or Q-chunking's users put it."""
         for folder in map(Path, folders):
             for path in (folder / f"{self.dataset}.hdf5", folder / self.name / "mh" / "low_dim_v15.hdf5"):
                 if path.exists():
                     return path
         raise FileNotFoundError(
-            f"no {self.dataset}.hdf5 in {', '.join(map(str, folders))}; robomimic's low_dim_v15.hdf5 can be put there "
-            f"under this name, `python -m envs.generate {self.name}` makes similar data"
+            f"no {self.dataset}.hdf5 in {', '.join(map(str, folders))}; `python -m envs.fetch {self.name}` downloads "
+            f"robomimic's low_dim_v15.hdf5 under this name, `python -m envs.generate {self.name}` makes similar data"
         )
 
 

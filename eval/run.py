@@ -49,7 +49,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
 
     parser = Parser(prog="python -m eval.run", description=__doc__, parents=[chooser])
     here = parser.add_argument_group("where and how (no result depends on these)")
-    here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; ~/.ogbench/data is searched too")
+    here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; the suites' own are searched too")
     here.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
     here.add_argument(
         "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
@@ -71,8 +71,8 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
 
 
 def load_dataset(task: Task, folder: Path) -> Dataset:
-    """The task's data as found in `folder` or in OGBench's own folder, else downloaded to `folder`."""
-    folders = [folder, Path.home() / ".ogbench" / "data"]
+    """The task's data as found in `folder` or in the suites' own folders, else downloaded to `folder`."""
+    folders = [folder, Path.home() / ".ogbench" / "data", Path.home() / ".robomimic"]
     try:
         return task.load_dataset(folders)
     except FileNotFoundError:

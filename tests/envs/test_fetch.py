@@ -1,10 +1,6 @@
 import json
 import shutil
-import socket
-import threading
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
@@ -15,33 +11,14 @@ TASK = find_task("cube-single-task2")
 NAME = "cube-single-play-v0"
 
 
-class QuietHandler(SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-
 @pytest.fixture
-def served(generated, tmp_path, monkeypatch):
+def served(generated, tmp_path, serve):
     """A folder with the dataset's files and the address at which it is served."""
     folder = tmp_path / "served"
     folder.mkdir()
     for suffix in ("", "-val"):
         shutil.copy(generated / f"{NAME}{suffix}.npz", folder)
-    monkeypatch.setenv("NO_PROXY", "*")
-    server = ThreadingHTTPServer(("127.0.0.1", 0), partial(QuietHandler, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield folder, f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-
-
-@pytest.fixture
-def dead(monkeypatch):
-    """An address where nobody answers."""
-    monkeypatch.setenv("NO_PROXY", "*")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+    return folder, serve(folder)
 
 
 def names(folder):
@@ -110,6 +87,6 @@ def test_generated_data_are_not_taken_for_the_official_ones(generated, dead):
         fetch(TASK, generated, [dead])
 
 
-def test_other_suites_are_refused(tmp_path, dead):
-    with pytest.raises(ValueError, match=r"^lift: only OGBench's datasets can be fetched yet"):
-        fetch(find_task("lift"), tmp_path, [dead])
+def test_tasks_without_data_of_their_own_are_refused(tmp_path, dead):
+    with pytest.raises(ValueError, match=r"^probe-chain: makes its own data"):
+        fetch(find_task("probe-chain"), tmp_path, [dead])

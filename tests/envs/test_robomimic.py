@@ -362,11 +362,26 @@ def test_file_that_its_sidecar_does_not_describe_is_refused(copy):
     assert "the SHA-256 differs" in refusal(copy)
 
 
-def test_missing_data_name_the_command_that_makes_similar_ones(tmp_path):
+def test_missing_data_name_the_command_that_makes_similar_ones(tmp_path, dead):
     with pytest.raises(FileNotFoundError, match=r"no lift-mh.hdf5 in .*`python -m envs.generate lift` makes similar data"):
         LIFT.load_dataset([tmp_path])
-    with pytest.raises(ValueError, match=r"^lift: only OGBench's .*; `python -m envs.generate lift` makes similar data"):
-        fetch(LIFT, tmp_path, [])
+    with pytest.raises(ConnectionError, match=r"^no mirror has lift-mh .*`python -m envs.generate lift"):
+        fetch(LIFT, tmp_path, [dead])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_human_demonstrations_come_from_the_first_mirror_that_has_them(copy, tmp_path, serve, dead):
+    there = tmp_path / "mirror" / "lift" / "mh" / "low_dim_v15.hdf5"
+    there.parent.mkdir(parents=True)
+    shutil.copy(copy, there)
+    path = fetch(LIFT, tmp_path / "data", [dead, mirror := serve(tmp_path / "mirror")])
+    assert path.name == "lift-mh.hdf5" and path.read_bytes() == copy.read_bytes()
+    origin = LIFT.load_dataset([tmp_path / "data"]).origin
+    assert (origin["source"], origin["mirror"], origin["episodes"]) == ("fetched", mirror, 2)
+    there.write_bytes(b"not HDF5")
+    with pytest.raises(ConnectionError, match="not an HDF5 file"):
+        fetch(LIFT, tmp_path / "other", [mirror])
+    assert not (tmp_path / "other").exists(), "nothing stays"
 
 
 def test_kinds_of_ogbench_are_refused_in_one_line(tmp_path):
@@ -376,12 +391,12 @@ def test_kinds_of_ogbench_are_refused_in_one_line(tmp_path):
     assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
 
 
-def test_demonstrations_are_read_by_robomimic_itself(folder, file):
+def test_demonstrations_are_read_by_robomimic_itself(copy, file):
     dataset_module = pytest.importorskip("robomimic.utils.dataset")
     obs_utils = pytest.importorskip("robomimic.utils.obs_utils")
     obs_utils.initialize_obs_modality_mapping_from_dict({"low_dim": list(OBS)})
     data = dataset_module.SequenceDataset(
-        str(folder / "lift-mh.hdf5"),
+        str(copy),
         obs_keys=OBS,
         dataset_keys=("actions", "rewards", "dones"),
         load_next_obs=True,

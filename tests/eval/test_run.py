@@ -48,7 +48,9 @@ README = Path(__file__).parents[2] / "README.md"
         ("--task lift", "python -m envs.generate lift"),
     ],
 )
-def test_impossible_choices_are_refused_in_one_line(refused, tmp_path, options, words):
+def test_impossible_choices_are_refused_in_one_line(refused, tmp_path, monkeypatch, options, words):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no network
+    monkeypatch.setenv("HOME", str(tmp_path))
     assert words in refused(*options.split(), "--runs", str(tmp_path / "runs"), "--data", str(tmp_path / "data"))
 
 
