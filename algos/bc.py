@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import Algorithm, Batch, Info, Nets, Phase
-from backbones.base import Backbone
+from algos.base import SAMPLES, WATCHED, Algorithm, Batch, Info, Nets, Phase, spread
+from backbones.base import Backbone, normal
 
 
 @dataclass(frozen=True)
@@ -20,14 +21,19 @@ class BC(Algorithm):
         return {}
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        return backbone.draw(generator, self.batch_size, 1, action_dim)
+        fit = backbone.draw(generator, self.batch_size, 1, action_dim)
+        return {"fit": fit, "watch": normal(generator, SAMPLES, action_dim)}
 
     def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise)
-        return bc.mean(), {"actor_loss": bc.detach().mean()} | info
+        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        return bc.mean(), {"actor_loss": bc.detach().mean()} | info | self.watch(nets, batch.obs, noise["watch"])
+
+    @torch.no_grad()
+    def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
+        return spread(self.generate(nets, obs[:WATCHED, None], noise))
 
     def candidates(self) -> int:
         return 1
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return nets.actor.sample(obs, noise.squeeze(-2))
+        return self.generate(nets, obs, noise.squeeze(-2))

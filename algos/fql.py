@@ -50,10 +50,13 @@ class FQL(ActorCritic):
         q = nets.constant.critic(batch.obs, action.clamp(-1, 1)).mean(0)
         scale = q.detach().abs().mean().clamp_min(1e-6) if self.normalize_q else 1.0
         loss = bc.mean() + self.distill_weight * distill - q.mean() / scale
-        return loss, info | {"bc_loss": bc.detach().mean(), "distill_loss": distill.detach(), "q_student": q.detach().mean()}
+        return loss, info | {"bc_loss": bc.detach().mean(), "distill_loss": distill.detach()}
+
+    def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+        return nets.student(obs, noise).clamp(-1, 1)
 
     def candidates(self) -> int:
         return 1
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return nets.student(obs, noise.squeeze(-2)).clamp(-1, 1)
+        return self.generate(nets, obs, noise.squeeze(-2))

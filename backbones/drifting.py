@@ -17,12 +17,6 @@ from backbones.nets import MLP
 Field = Literal["joint", "mean_shift"]
 
 
-def spread(x: Tensor) -> dict[str, Tensor]:
-    """How far the samples of a state lie apart (RMS distance to their mean, per dimension), and the share of clipped ones."""
-    deviation = (x - x.mean(1, keepdim=True)).square().mean().sqrt()
-    return {"actor_spread": deviation, "actor_clipped": (x.abs() >= 1).float().mean()}
-
-
 def distances(x: Tensor, y: Tensor) -> Tensor:
     """Euclidean distances |x_i - y_j|: [B, G, a] and [B, M, a] to [B, G, M], kept above 1e-4."""
     return (x[:, :, None] - y[:, None]).square().sum(-1).clamp_min(1e-8).sqrt()
@@ -107,7 +101,8 @@ class Drifting(Backbone):
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         """The drift loss of each set; all sets share the generated samples (arXiv 2605.07727, Eqs. 16, 18)."""
         x = self.sample(net, obs[:, None], noise["generated"])
-        losses, info = [], spread(x.detach())
+        losses: list[Tensor] = []
+        info: dict[str, Tensor] = {}
         for i, positives in enumerate(positive_sets):
             loss, scale, force = self.drift_loss(x, positives)
             losses.append(loss)

@@ -34,8 +34,7 @@ class Gaussian(Backbone):
     ) -> tuple[list[Tensor], dict[str, Tensor]]:
         """Negative log-likelihood per dimension, averaged over each set."""
         mean, log_std = self.moments(net, obs[:, None])
-        losses = [negative_log_likelihood(mean, log_std, positives).mean((1, 2)) for positives in positive_sets]
-        return losses, {"actor_spread": log_std.detach().exp().mean()}
+        return [negative_log_likelihood(mean, log_std, positives).mean((1, 2)) for positives in positive_sets], {}
 
     def moments(self, net: Network, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of pi(.|s), each [..., a]."""
