@@ -1,7 +1,8 @@
-"""Small problems that several tests share: tiny learners of any pair, and random batches for them."""
+"""Small problems that several tests share: tiny learners of any pair, random batches for them, a little data of both suites."""
 
 from collections.abc import Callable
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,9 @@ from torch import Generator
 from algos.base import Algorithm, Batch
 from algos.learner import Learner
 from backbones.base import Backbone, find
+from envs.generate import generate, generate_demos
+from envs.play import Script
+from envs.task import find_task
 
 torch.set_num_threads(1)  # for nets this small, a second thread only waits for the first
 
@@ -81,3 +85,20 @@ def random_batch() -> Callable[..., Batch]:
         return Batch(*(torch.stack(parts) for parts in zip(*map(one, learner.seeds), strict=True)))
 
     return build
+
+
+@pytest.fixture(scope="session")
+def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with two episodes (400 rows) of cube-single's play data and one for validation, made by one worker."""
+    folder = tmp_path_factory.mktemp("generated")
+    generate(Script("cube-single", "play", seed=5, episode_rows=200), "cube-single-play-v0", folder, rows=301)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with three demonstrations of lift, made in another process: two to train on, one to validate."""
+    pytest.importorskip("robosuite")
+    folder = tmp_path_factory.mktemp("demonstrated")
+    generate_demos(find_task("lift"), folder, seed=0, rows=150)
+    return folder

@@ -21,23 +21,15 @@ OBS = ("robot0_eef_pos", "robot0_eef_quat", "robot0_gripper_qpos", "object")
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with three demonstrations of lift, made in another process: two to train on, one to validate."""
-    folder = tmp_path_factory.mktemp("demonstrations")
-    generate_demos(LIFT, folder, seed=0, rows=150)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def file(folder):
-    with h5py.File(folder / "lift-mh.hdf5") as file:
+def file(demonstrated):
+    with h5py.File(demonstrated / "lift-mh.hdf5") as file:
         yield file
 
 
 @pytest.fixture
-def copy(folder, tmp_path):
+def copy(demonstrated, tmp_path):
     """A copy of the HDF5 file alone, to be spoilt."""
-    return Path(shutil.copy(folder / "lift-mh.hdf5", tmp_path))
+    return Path(shutil.copy(demonstrated / "lift-mh.hdf5", tmp_path))
 
 
 def test_file_has_robomimics_layout(file):
@@ -71,8 +63,8 @@ def test_file_says_how_many_who_and_where(file):
     }
 
 
-def test_sidecar_tells_where_the_data_come_from(folder, file):
-    facts = json.loads((folder / "lift-mh.json").read_text())
+def test_sidecar_tells_where_the_data_come_from(demonstrated, file):
+    facts = json.loads((demonstrated / "lift-mh.json").read_text())
     assert facts["source"] == "generated" and facts["episodes"] == 3 and facts["attempts"] >= 3
     assert facts["rows"] == file["data"].attrs["total"]
     assert set(facts["sha256"]) == {"lift-mh.hdf5"}
@@ -86,12 +78,12 @@ def test_demonstration_depends_on_its_number_alone_whatever_the_process(file):
     assert demo.model_file == file["data/demo_1"].attrs["model_file"]
 
 
-def test_existing_data_are_not_overwritten(folder):
-    before = (folder / "lift-mh.hdf5").read_bytes()
+def test_existing_data_are_not_overwritten(demonstrated):
+    before = (demonstrated / "lift-mh.hdf5").read_bytes()
     with pytest.raises(FileExistsError, match="exists already; --overwrite replaces it"):
-        generate_demos(LIFT, folder, seed=1, rows=1)
-    assert (folder / "lift-mh.hdf5").read_bytes() == before
-    assert sorted(path.name for path in folder.iterdir()) == ["lift-mh.hdf5", "lift-mh.json"]
+        generate_demos(LIFT, demonstrated, seed=1, rows=1)
+    assert (demonstrated / "lift-mh.hdf5").read_bytes() == before
+    assert sorted(path.name for path in demonstrated.iterdir()) == ["lift-mh.hdf5", "lift-mh.json"]
 
 
 def test_six_operators_in_three_tiers():
@@ -109,8 +101,8 @@ def test_good_operator_succeeds(name):
     assert arrays["obs/object"].shape[1] == task.obs_dim - 9
 
 
-def test_dataset_is_the_train_mask_up_to_the_first_success(folder, file):
-    data = LIFT.load_dataset([folder])
+def test_dataset_is_the_train_mask_up_to_the_first_success(demonstrated, file):
+    data = LIFT.load_dataset([demonstrated])
     names = sorted(file["mask/train"].asstr()[()])
     for name, start, end in zip(names, [0, *(data.ends[:-1] + 1)], data.ends, strict=True):
         demo, steps = file[f"data/{name}"], end - start
@@ -124,8 +116,8 @@ def test_dataset_is_the_train_mask_up_to_the_first_success(folder, file):
     assert data.obs.shape[1] == 19 and all(rows.dtype == np.float32 for rows in (data.obs, data.action, data.reward, data.mask))
 
 
-def test_origin_goes_with_the_data(folder, copy):
-    origin = LIFT.load_dataset([folder]).origin
+def test_origin_goes_with_the_data(demonstrated, copy):
+    origin = LIFT.load_dataset([demonstrated]).origin
     assert origin.items() >= {"source": "generated", "name": "lift-mh", "episodes": 2}.items()
     assert origin["env_args"].items() >= {"env_name": "Lift", "controller": "OSC_POSE", "control_freq": 20}.items()
     assert len(origin["sha256"]) == 64

@@ -1,0 +1,51 @@
+"""The paper's methods, each on a task of either suite, from the command line to the record."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+from algos.base import Batch
+from algos.learner import Learner
+from envs.task import TASKS, find_task
+from eval import run
+from eval.methods import METHODS
+from eval.protocol import configure
+from eval.record import find, read
+from tables.spec import MAIN
+
+SHORT = """--preset paper --protocol offline-to-online --offline-steps 2 --online-steps 12 --online-warmup 10 --log-every 1
+    --eval-episodes 1 --workers 0 --backbone.width 8 --backbone.depth 1 --algo.batch-size 8""".split()
+
+
+@pytest.mark.parametrize("task", ["cube-single-task2", "lift"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_through_both_phases_of_both_suites(method, task, request, tmp_path, monkeypatch):
+    """Real data, real simulators: finite losses in both phases, an evaluation at the end of each, rewards of the task."""
+    data = request.getfixturevalue("demonstrated" if task == "lift" else "generated")
+    monkeypatch.setitem(TASKS, "lift", replace(find_task("lift"), time_limit=20))
+    places = ["--data", str(data), "--runs", str(tmp_path)]
+    critic = [] if method == "bc" else ["--algo.critic-width", "8"]
+    assert run.main(["--method", method, "--task", task, *SHORT, *critic, *places]) == 0
+    record = read(find(tmp_path)[0])
+    assert record.status == "finished" and record.start["config"]["method"] == method
+    assert [(e["phase"], e["step"]) for e in record.evaluations] == [("offline", 2), ("online", 12)]
+    assert [(m["phase"], m["step"]) for m in record.metrics] == [("offline", 1), ("offline", 2), ("online", 11), ("online", 12)]
+    assert all(-1 <= e["return"][0] / e["length"][0] <= 0 for e in record.evaluations)
+
+
+@pytest.mark.parametrize("task", [column.tasks[0] for column in MAIN])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_has_its_numbers_for_every_task_of_table_1(method, task):
+    """The `paper` configuration learns from chunks of the task's sizes, in both phases (here with small networks)."""
+    small = {"backbone.width": 8, "backbone.depth": 1, "algo.batch_size": 4} | (
+        {} if method == "bc" else {"algo.critic_width": 8}
+    )
+    config = configure(task, method, preset="paper", **small)
+    assert config.protocol == "offline-to-online" and set(config.changes) == set(small)
+    learner = Learner(config.algo, config.backbone, config.task.obs_dim, config.task.action_dim, [0])
+    obs, steps = torch.zeros(1, 4, config.task.obs_dim), torch.ones(1, 4, config.algo.horizon)
+    batch = Batch(obs, torch.zeros(1, 4, learner.chunk_dim), -steps, steps, obs)
+    for phase in ("offline", "online"):
+        learner.begin(phase)
+        assert learner.update(batch, learner.draw())["loss"].isfinite().all()
