@@ -75,7 +75,7 @@ def quick(task: Task) -> Values:
     """Minutes on two cores: small networks, few steps, a falling learning rate. Tuned on cube-single-task2 for DFP."""
     steps = {"offline_steps": 18_000, "online_steps": 3_000, "eval_every": 3_000}
     if task.dataset in ROBOMIMIC:  # a fifth of the rows, and a slower simulator
-        steps = {"offline_steps": 8_000, "online_steps": 2_000, "eval_every": 4_000}
+        steps = {"offline_steps": 5_000, "online_steps": 1_500, "eval_every": 2_500}
     return steps | {
         "width": 256,
         "depth": 2,
