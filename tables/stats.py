@@ -112,8 +112,8 @@ def welch(mean_a: float, std_a: float, n_a: int, mean_b: float, std_b: float, n_
 def detectable(std_a: float, std_b: float, n_a: int, n_b: int, power: float = 0.8) -> float:
     """The smallest difference that a two-sided 5 % Welch test finds with 80 % power; nan where `welch` has no interval.
 
-    t is taken as noncentral with Welch's degrees of freedom: close for equal numbers of seeds; at 3 seeds against 8, stds 4 and 6,
-    the power is 76 % instead of 80 %.
+    t is taken as noncentral with Welch's degrees of freedom: close for equal numbers of seeds; at 3 seeds against 8,
+    with stds 4 and 6, the power is 76 % instead of 80 %.
     """
     error, df = _error(std_a, std_b, n_a, n_b)
     if math.isnan(error):

@@ -1,0 +1,92 @@
+"""From run records to a frame of success rates: what figures draw and statistics summarise."""
+
+from collections.abc import Sequence
+from functools import reduce
+from typing import Any
+
+import pandas as pd
+
+from eval.methods import METHODS
+from eval.record import Run
+from tables.spec import MAIN, Row
+from tables.stats import Scores, margin
+
+TASKS = [column.label for column in MAIN]
+COLUMNS = ["label", "task", "seed", "phase", "step", "success", "offline_steps", "generated"]
+
+
+def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
+    """Every evaluation of the rows' finished runs, one a line, rows and tasks in the paper's order.
+
+    Success is in percent, steps count from the start of the offline phase, `label` is the row's, and `generated` says whether
+    the run's data is. Of two runs for a seed the later one counts.
+    """
+    chosen: dict[tuple[int, str, int], Run] = {}
+    for run in sorted(runs, key=lambda run: run.start["created"]):
+        config = run.start["config"]
+        if run.status == "finished" and (config["preset"], config["protocol"]) == (preset, protocol):
+            for number, row in enumerate(rows):
+                if belongs(config, row):
+                    chosen |= {(number, config["task"], seed): run for seed in config["seeds"]}
+    lines = []
+    for number, task, seed in sorted(chosen, key=lambda key: (key[0], *in_order(TASKS, key[1]), key[2])):
+        run = chosen[number, task, seed]
+        offline = run.start["config"]["offline_steps"]
+        generated = run.start.get("dataset", {}).get("source") == "generated"
+        for e in run.evaluations:
+            if e["seed"] == seed:
+                step = e["step"] + (offline if e["phase"] == "online" else 0)
+                success = 100 * sum(e["success"]) / len(e["success"])
+                lines.append((rows[number].label, task, seed, e["phase"], step, success, offline, generated))
+    return pd.DataFrame(lines, columns=COLUMNS)
+
+
+def belongs(config: dict[str, Any], row: Row) -> bool:
+    """Whether a run is the row's method with the row's values, and with no other change."""
+
+    def value(name: str) -> Any:
+        return reduce(lambda part, field: part.get(field, {}), name.split("."), config)
+
+    return (
+        config["method"] == row.method
+        and all(value(name) == wanted for name, wanted in row.changes.items())
+        and not config["changes"].keys() - row.changes.keys()
+    )
+
+
+def rows_of(runs: Sequence[Run]) -> tuple[Row, ...]:
+    """Each method and each variant in the records as a row: the named methods in their order, then other pairs."""
+    rows = {}
+    for config in (run.start["config"] for run in runs):
+        method, changes = config["method"], config["changes"]
+        name = METHODS[method].label if method in METHODS else method
+        label = ", ".join([name, *(f"{option.rpartition('.')[2]} {value}" for option, value in sorted(changes.items()))])
+        rows[label] = Row(label, method, changes)
+    return tuple(sorted(rows.values(), key=lambda row: (*in_order(list(METHODS), row.method), row.label)))
+
+
+def in_order(names: Sequence[str], name: str) -> tuple[int, str]:
+    """A sorting key: by place among the names, then all others by alphabet."""
+    return (names.index(name) if name in names else len(names), name)
+
+
+def summary(points: pd.DataFrame) -> pd.DataFrame:
+    """Mean over seeds with Student's 95 % interval, for each label, task and step; nan bounds where there is one seed."""
+    table = points.groupby(["label", "task", "step"])["success"].agg(["mean", "std", "count"]).reset_index()
+    half = margin(table["std"], table["count"])
+    return table.assign(low=table["mean"] - half, high=table["mean"] + half)
+
+
+def common(points: pd.DataFrame, phase: str = "online") -> pd.DataFrame:
+    """Each seed's last evaluation of the phase, on the tasks that every label has: what may be averaged over tasks."""
+    last = points[points["phase"] == phase].groupby(["label", "task", "seed"], sort=False).tail(1)
+    labels = last.groupby("task")["label"].transform("nunique")
+    return last[labels == last["label"].nunique()]
+
+
+def final_scores(last: pd.DataFrame) -> dict[str, Scores]:
+    """By label, success rates [seeds] for each task, of one line a seed."""
+    return {
+        label: [seeds["success"].to_numpy() for _, seeds in tasks.groupby("task", sort=False)]
+        for label, tasks in last.groupby("label", sort=False)
+    }

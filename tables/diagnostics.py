@@ -1,0 +1,117 @@
+"""The picture of one run: success over steps, and beneath it what its metrics say of the critic and the policy."""
+
+import math
+import re
+from collections.abc import Container
+from pathlib import Path
+
+import pandas as pd
+import seaborn
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Picture
+
+from eval.methods import METHODS
+from eval.record import Run
+from tables.style import PAGE, check_suffix, in_steps, save, shade_offline, style
+
+SUCCESS = "success rate (%)"
+ACROSS = 4
+NAMES = ("", "data", "elites", "target", "candidates", "generated", "student")
+"""Of lines, each with its colour in every panel."""
+
+
+def run_picture(run: Run, path: Path) -> None:
+    """Draws a run, finished or not, into a png or pdf file: mean over its seeds and the band from the lowest to the highest.
+
+    ValueError in one line for another kind of file, or when the record holds no evaluation and no metrics yet.
+    """
+    check_suffix(path)
+    data = series(run)
+    if data.empty:
+        raise ValueError(f"{run.path}: no evaluation and no metrics yet, nothing to draw")
+    with style():
+        save(draw(data, title(run), run.start["config"]["offline_steps"]), path)
+
+
+def series(run: Run) -> pd.DataFrame:
+    """panel, line, seed, step, value: success rates and metrics; steps count from the start of the offline phase.
+
+    `loss`, the sum of what is optimised, is left out.
+    """
+    config, lines = run.start["config"], []
+    shift = {"offline": 0, "online": config["offline_steps"]}
+    for e in run.evaluations:
+        lines.append((SUCCESS, "", e["seed"], e["step"] + shift[e["phase"]], 100 * sum(e["success"]) / len(e["success"])))
+    for m in run.metrics:
+        for name in m["values"].keys() - {"loss"}:
+            for seed, value in zip(config["seeds"], m["values"][name], strict=True):
+                lines.append((*place(name, m["values"]), seed, m["step"] + shift[m["phase"]], value))
+    return pd.DataFrame(lines, columns=["panel", "line", "seed", "step", "value"])
+
+
+def place(name: str, names: Container[str]) -> tuple[str, str]:
+    """A metric's panel and line, beside the others of its step. Values of Q share a panel, and so do sets of positives.
+
+    Numbered metrics belong to sets: the data action is the last one, elites come before it (`DFP.actor_loss`).
+    """
+    if name.startswith("q_"):
+        return "q", name.removeprefix("q_")
+    if numbered := re.fullmatch(r"(.+)_(\d+)", name):
+        family, number = numbered[1], int(numbered[2])
+        return family, "elites" if f"{family}_{number + 1}" in names else "data"
+    return name, ""
+
+
+def title(run: Run) -> str:
+    """The method, where it ran, and how it ended."""
+    config = run.start["config"]
+    method = METHODS[config["method"]].label if config["method"] in METHODS else config["method"]
+    changes = [f"{name} {value}" for name, value in config["changes"].items()]
+    data = ["generated data"] if run.start.get("dataset", {}).get("source") == "generated" else []
+    seeds = f"{len(config['seeds'])} seeds, mean and range" if len(config["seeds"]) > 1 else f"seed {config['seeds'][0]}"
+    status = [] if run.status == "finished" else [run.status]
+    return ", ".join([method, *changes, config["task"], f"preset {config['preset']}", *data, seeds, *status])
+
+
+def draw(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:
+    """Success across the whole width, if there is any, and a small panel for each family of metrics."""
+    metrics = sorted(set(data["panel"]) - {SUCCESS}, key=order)
+    has_success = SUCCESS in set(data["panel"])
+    down = math.ceil(len(metrics) / ACROSS)
+    picture = Picture((PAGE, 2 * has_success + 1.35 * down + 0.4), layout="constrained")
+    grid = picture.add_gridspec(has_success + down, ACROSS, height_ratios=[1.4] * has_success + [1] * down)
+    places = [grid[0, :]] * has_success + [grid[has_success + i // ACROSS, i % ACROSS] for i in range(len(metrics))]
+    for panel, place in zip([SUCCESS] * has_success + metrics, places, strict=True):
+        ax = picture.add_subplot(place)
+        draw_panel(ax, data[data["panel"] == panel])
+        shade_offline(ax, offline_steps)
+        in_steps(ax, 8 if panel == SUCCESS else 3)
+        ax.set_xlim(0, data["step"].max())
+        if panel == SUCCESS:
+            ax.set(ylabel=panel, ylim=(0, 102))
+        else:
+            ax.set_title(panel)
+    picture.suptitle(title)
+    picture.supxlabel("training steps")
+    return picture
+
+
+def order(panel: str) -> tuple[bool, bool, str]:
+    """Of metrics' panels: Q, losses, then the rest."""
+    return panel != "q", not panel.endswith("loss"), panel
+
+
+def draw_panel(ax: Axes, data: pd.DataFrame) -> None:
+    palette = dict(zip(NAMES, seaborn.color_palette("colorblind").as_hex(), strict=False))
+    lines = sorted(set(data["line"]), key=lambda line: NAMES.index(line) if line in NAMES else len(NAMES))
+    for line in lines:
+        curve = data[data["line"] == line].groupby("step")["value"].agg(["mean", "min", "max"])
+        colour = palette.get(line, "0.3")
+        ax.plot(curve.index, curve["mean"], color=colour, label=line, linewidth=1)
+        ax.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.2, linewidth=0)
+    if len(lines) > 1:
+        ax.legend(loc="best", fontsize=7, handlelength=1, labelspacing=0.2, borderpad=0)
+    low, high = ax.get_ylim()
+    room = 0.01 * max(abs(low), abs(high))
+    if high - low < room:  # a constant is a flat line, not its rounding errors
+        ax.set_ylim(low - room, high + room)
