@@ -32,7 +32,7 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
     for number, task, seed in sorted(chosen, key=lambda key: (key[0], *in_order(TASKS, key[1]), key[2])):
         run = chosen[number, task, seed]
         offline = run.start["config"]["offline_steps"]
-        generated = run.start.get("dataset", {}).get("source") == "generated"
+        generated = on_generated_data(run)
         for e in run.evaluations:
             if e["seed"] == seed:
                 step = e["step"] + (offline if e["phase"] == "online" else 0)
@@ -56,13 +56,20 @@ def belongs(config: dict[str, Any], row: Row) -> bool:
 
 def rows_of(runs: Sequence[Run]) -> tuple[Row, ...]:
     """Each method and each variant in the records as a row: the named methods in their order, then other pairs."""
-    rows = {}
-    for config in (run.start["config"] for run in runs):
-        method, changes = config["method"], config["changes"]
-        name = METHODS[method].label if method in METHODS else method
-        label = ", ".join([name, *(f"{option.rpartition('.')[2]} {value}" for option, value in sorted(changes.items()))])
-        rows[label] = Row(label, method, changes)
-    return tuple(sorted(rows.values(), key=lambda row: (*in_order(list(METHODS), row.method), row.label)))
+    configs = {label_of(run): run.start["config"] for run in runs}
+    rows = [Row(label, config["method"], config["changes"]) for label, config in configs.items()]
+    return tuple(sorted(rows, key=lambda row: (*in_order(list(METHODS), row.method), row.label)))
+
+
+def label_of(run: Run) -> str:
+    """A run's method as the paper prints it, and the values in which the run differs from it."""
+    config = run.start["config"]
+    name = METHODS[config["method"]].label if config["method"] in METHODS else config["method"]
+    return ", ".join([name, *(f"{option.rpartition('.')[2]} {value}" for option, value in sorted(config["changes"].items()))])
+
+
+def on_generated_data(run: Run) -> bool:
+    return run.start.get("dataset", {}).get("source") == "generated"
 
 
 def in_order(names: Sequence[str], name: str) -> tuple[int, str]:
@@ -78,14 +85,20 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def common(points: pd.DataFrame, phase: str = "online") -> pd.DataFrame:
-    """Each seed's last evaluation of the phase, on the tasks that every label has: what may be averaged over tasks."""
+    """Each seed's last evaluation of the phase, on the tasks that every label has: what may be averaged over tasks.
+
+    ValueError when there is no such task.
+    """
     last = points[points["phase"] == phase].groupby(["label", "task", "seed"], sort=False).tail(1)
-    labels = last.groupby("task")["label"].transform("nunique")
-    return last[labels == last["label"].nunique()]
+    labels = points["label"].unique()
+    shared = last[last.groupby("task")["label"].transform("nunique") == len(labels)]
+    if shared.empty:
+        raise ValueError(f"no task has finished {phase} runs of all of {', '.join(labels)}")
+    return shared
 
 
 def final_scores(last: pd.DataFrame) -> dict[str, Scores]:
-    """By label, success rates [seeds] for each task, of one line a seed."""
+    """By label, success rates [seeds] for each task, from one line a seed."""
     return {
         label: [seeds["success"].to_numpy() for _, seeds in tasks.groupby("task", sort=False)]
         for label, tasks in last.groupby("label", sort=False)

@@ -10,8 +10,8 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from eval.methods import METHODS
 from eval.record import Run
+from tables.curves import in_order, label_of, on_generated_data
 from tables.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 
 SUCCESS = "success rate (%)"
@@ -65,32 +65,25 @@ def place(name: str, names: Container[str]) -> tuple[str, str]:
 def title(run: Run) -> str:
     """The method, where it ran, and how it ended."""
     config = run.start["config"]
-    method = METHODS[config["method"]].label if config["method"] in METHODS else config["method"]
-    changes = [f"{name} {value}" for name, value in config["changes"].items()]
-    data = ["generated data"] if run.start.get("dataset", {}).get("source") == "generated" else []
+    data = ["generated data"] if on_generated_data(run) else []
     seeds = f"{len(config['seeds'])} seeds, mean and range" if len(config["seeds"]) > 1 else f"seed {config['seeds'][0]}"
     status = [] if run.status == "finished" else [run.status]
-    return ", ".join([method, *changes, config["task"], f"preset {config['preset']}", *data, seeds, *status])
+    return ", ".join([label_of(run), config["task"], f"preset {config['preset']}", *data, seeds, *status])
 
 
 def draw(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:
     """Success across the whole width, if there is any, and a small panel for each family of metrics."""
-    metrics = sorted(set(data["panel"]) - {SUCCESS}, key=order)
-    has_success = SUCCESS in set(data["panel"])
+    found = set(data["panel"])
+    metrics, first = sorted(found - {SUCCESS}, key=order), int(SUCCESS in found)
     down = math.ceil(len(metrics) / ACROSS)
-    picture = Picture((PAGE, 2 * has_success + 1.35 * down + 0.4), layout="constrained")
-    grid = picture.add_gridspec(has_success + down, ACROSS, height_ratios=[1.4] * has_success + [1] * down)
-    places = [grid[0, :]] * has_success + [grid[has_success + i // ACROSS, i % ACROSS] for i in range(len(metrics))]
-    for panel, place in zip([SUCCESS] * has_success + metrics, places, strict=True):
-        ax = picture.add_subplot(place)
-        draw_panel(ax, data[data["panel"] == panel])
-        shade_offline(ax, offline_steps)
-        in_steps(ax, 8 if panel == SUCCESS else 3)
-        ax.set_xlim(0, data["step"].max())
-        if panel == SUCCESS:
-            ax.set(ylabel=panel, ylim=(0, 102))
-        else:
-            ax.set_title(panel)
+    picture = Picture((PAGE, 2 * first + 1.35 * down + 0.4), layout="constrained")
+    grid = picture.add_gridspec(first + down, ACROSS, height_ratios=[1.4] * first + [1] * down)
+    if first:
+        ax = draw_panel(picture.add_subplot(grid[0, :]), data, SUCCESS, offline_steps, ticks=8)
+        ax.set(ylabel=SUCCESS, ylim=(0, 102))
+    for i, panel in enumerate(metrics):
+        ax = picture.add_subplot(grid[first + i // ACROSS, i % ACROSS])
+        draw_panel(ax, data, panel, offline_steps, ticks=3).set_title(panel)
     picture.suptitle(title)
     picture.supxlabel("training steps")
     return picture
@@ -101,11 +94,12 @@ def order(panel: str) -> tuple[bool, bool, str]:
     return panel != "q", not panel.endswith("loss"), panel
 
 
-def draw_panel(ax: Axes, data: pd.DataFrame) -> None:
+def draw_panel(ax: Axes, data: pd.DataFrame, panel: str, offline_steps: int, ticks: int) -> Axes:
     palette = dict(zip(NAMES, seaborn.color_palette("colorblind").as_hex(), strict=False))
-    lines = sorted(set(data["line"]), key=lambda line: NAMES.index(line) if line in NAMES else len(NAMES))
+    here = data[data["panel"] == panel]
+    lines = sorted(set(here["line"]), key=lambda line: in_order(NAMES, line))
     for line in lines:
-        curve = data[data["line"] == line].groupby("step")["value"].agg(["mean", "min", "max"])
+        curve = here[here["line"] == line].groupby("step")["value"].agg(["mean", "min", "max"])
         colour = palette.get(line, "0.3")
         ax.plot(curve.index, curve["mean"], color=colour, label=line, linewidth=1)
         ax.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.2, linewidth=0)
@@ -115,3 +109,7 @@ def draw_panel(ax: Axes, data: pd.DataFrame) -> None:
     room = 0.01 * max(abs(low), abs(high))
     if high - low < room:  # a constant is a flat line, not its rounding errors
         ax.set_ylim(low - room, high + room)
+    ax.set_xlim(0, data["step"].max())
+    shade_offline(ax, offline_steps)
+    in_steps(ax, ticks)
+    return ax

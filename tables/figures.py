@@ -105,11 +105,11 @@ def aggregates(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
 
 
 def improvements(data: pd.DataFrame, rows: Sequence[Row], of: str = "DFP") -> Picture:
-    """Probability of improvement of one method, by label, over each of the others, with stratified bootstrap intervals."""
+    """Probability of improvement of one method, by label, over each of the others; a tie counts half."""
     rng, data = np.random.default_rng(0), common(data)
     scores = final_scores(data)
     if of not in scores or len(scores) < 2:
-        raise ValueError(f"probability of improvement: takes finished runs of {of} and of another method on the same tasks")
+        raise ValueError(f"probability of improvement: takes finished runs of {of} and of another method")
     ours = scores.pop(of)
     picture = Picture((COLUMN, 0.2 * len(scores) + 0.9), layout="constrained")
     ax = picture.subplots()

@@ -111,6 +111,19 @@ def test_aggregates_take_the_last_evaluation_on_the_tasks_that_all_have():
     assert {label: [task.tolist() for task in tasks] for label, tasks in last.items()} == {"MVP": [[40, 60]], "DFP": [[80]]}
 
 
+@pytest.mark.parametrize("name", ["aggregates", "profiles", "improvement"])
+def test_methods_without_a_common_task_are_not_aggregated(tmp_path, name):
+    runs = [make_run({0: 0.4}, "mvp", "can"), make_run({0: 0.8}, "dfp", "lift")]
+    with pytest.raises(ValueError, match="no task has finished online runs of all of MVP, DFP"):
+        draw(name, runs, tmp_path / "a.png")
+
+
+@pytest.mark.parametrize("name", ["1", "aggregates", "profiles", "improvement"])
+def test_one_seed_has_no_interval_but_a_picture(tmp_path, name):
+    draw(name, [make_run({0: 0.4}, "mvp"), make_run({0: 0.8})], tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size > 5_000
+
+
 def drawn(picture: Any) -> dict[str, list[list[float]]]:
     """By label, the points of the lines of a picture's first panel."""
     legend = picture.legends[0]
