@@ -16,7 +16,7 @@ from tables.style import PAGE, check_suffix, in_steps, save, shade_offline, styl
 
 SUCCESS = "success rate (%)"
 ACROSS = 4
-NAMES = ("", "data", "elites", "target", "candidates", "generated", "student")
+NAMES = ("", "data", "elites", "target", "candidates", "generated")
 """Of lines, each with its colour in every panel."""
 
 
