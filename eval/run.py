@@ -57,6 +57,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     here.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates in this one")
     here.add_argument("--device", default="auto", help="auto, cpu or cuda")
     here.add_argument("--compile", action="store_true", help="torch.compile the update")
+    here.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
     here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
     add_fields(parser, "the run", defaults, skip={*parts, "changes"})
     add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
@@ -172,8 +173,19 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"\n{name_of(config.algo)} with {name_of(config.backbone)} on {config.task.name}, preset {config.preset}\n")
         print(summary(run))
     print(f"\nrecord: {writer.path}")
+    if options.plot and (run.evaluations or run.metrics):
+        print(f"picture: {plot(run)}")
     print(next_step(command, code, options))
     return code
+
+
+def plot(run: record.Run) -> Path:
+    """Draws the run beside its record."""
+    from tables.diagnostics import run_picture  # the one place where a run asks for what is made of records
+
+    path = run.path.with_suffix(".png")
+    run_picture(run, path)
+    return path
 
 
 def next_step(command: str, code: int, options: argparse.Namespace) -> str:

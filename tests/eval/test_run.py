@@ -174,6 +174,13 @@ def test_every_option_that_help_shows_changes_the_configuration(preset, capsys):
         assert config.digest() != run.parse(["--preset", preset])[1].digest()
 
 
+def test_plot_draws_the_run_beside_its_record(tiny, capsys):
+    code, run = tiny("--plot")
+    picture = run.path.with_suffix(".png")
+    assert code == 0 and f"picture: {picture}" in capsys.readouterr().out
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
 def test_list_names_everything(capsys):
     assert run.main(["--list"]) == 0
     text = capsys.readouterr().out
