@@ -10,6 +10,62 @@ from typing import Any
 import mujoco
 import numpy as np
 
+ARM: dict[str, Any] = {
+    "impedance_mode": "fixed",
+    "input_type": "delta",
+    "input_ref_frame": "base",
+    "_goal_update_mode": "achieved",
+    "use_ori": True,
+    "uncoupling": True,
+    "lite_physics": True,
+    "interpolator_pos": None,
+    "interpolator_ori": None,
+    "position_limits": None,
+    "orientation_limits": None,
+}
+GRIPPER: dict[str, Any] = {"use_action_scaling": True, "interpolator": None}
+
+
+def supports(env: Any) -> bool:
+    """Whether `PandaStep` is robosuite's step in `env`: one Panda on a base that stands still, moved by deltas of OSC_POSE.
+
+    Nothing may be drawn, and the observables must share one clock, without delays.
+    """
+    from robosuite.controllers.composite.composite_controller import CompositeController
+    from robosuite.controllers.parts.arm.osc import OperationalSpaceController
+    from robosuite.controllers.parts.gripper.simple_grip import SimpleGripController
+    from robosuite.models.grippers import PandaGripper
+    from robosuite.models.robots import Panda
+    from robosuite.utils.observables import NO_DELAY
+
+    robot = env.robots[0]
+    controller = robot.composite_controller
+    kinds = {part: type(value) for part, value in controller.part_controllers.items()}
+    if (
+        len(env.robots) > 1
+        or type(controller) is not CompositeController
+        or kinds != {"right": OperationalSpaceController, "right_gripper": SimpleGripController}
+        or (type(robot.robot_model), type(robot.gripper["right"])) != (Panda, PandaGripper)
+        or not all(robot.enabled(part) for part in kinds)
+    ):
+        return False
+    arm, gripper = controller.part_controllers.values()
+    model, base = env.sim.model._model, env.sim.model.site_name2id(f"{robot.robot_model.naming_prefix}right_center")
+    limits = gripper.input_min, gripper.input_max, gripper.output_min, gripper.output_max
+    enabled = [observable for observable in env._observables.values() if observable.is_enabled()]
+    clocks = {(each._time_since_last_sample, each._sampled, each._sampling_timestep, each._current_delay) for each in enabled}
+    return (
+        all(np.array_equal(getattr(arm, key), need) for key, need in ARM.items())
+        and all(np.array_equal(getattr(gripper, key), need) for key, need in GRIPPER.items())
+        and np.array_equal(limits, [[-1, -1], [1, 1], [-1, -1], [1, 1]])
+        and model.body_weldid[model.site_bodyid[base]] == 0
+        and env.lite_physics
+        and env.ignore_done
+        and env.viewer is None
+        and len(clocks) == 1
+        and all(each._delayer is NO_DELAY for each in enabled)
+    )
+
 
 class PandaStep:
     """robosuite's `step` in an environment that `supports` accepts, until its next reset; rewards are the caller's."""
@@ -45,6 +101,8 @@ class PandaStep:
 
     def __call__(self, action: np.ndarray) -> dict[str, np.ndarray]:
         """robosuite's observation, by name, after an action [7]."""
+        if action.shape != (7,):
+            raise ValueError(f"action has shape {list(action.shape)}, needed is [7]")
         env, model, data, arm = self.env, self.model, self.data, self.arm
         low, high = model.actuator_ctrlrange[self.arm_motors].T.copy()
         ctrl = data.ctrl[self.arm_motors]
@@ -80,7 +138,7 @@ class PandaStep:
         jacp, jacr = self.jacobian[:3], self.jacobian[3:]
         mujoco.mj_jacSite(self.model, self.data, jacp, jacr, self.site)
         mujoco.mj_fullM(self.model, self.mass_matrix, self.inertia)
-        arm.ref_pos[:], arm.ref_ori_mat[:] = self.pos, self.rotation
+        arm.ref_pos, arm.ref_ori_mat = self.pos, self.rotation
         np.dot(jacp, self.qvel, out=arm.ref_pos_vel)
         np.dot(jacr, self.qvel, out=arm.ref_ori_vel)
         arm.J_full[:] = self.jacobian[:, self.dofs]
@@ -114,9 +172,7 @@ class PandaStep:
         _, lambda_pos, lambda_ori, nullspace = self.control.opspace_matrices(arm.mass_matrix, arm.J_full, arm.J_pos, arm.J_ori)
         np.dot(lambda_pos, pull[:3], out=wrench[:3])
         np.dot(lambda_ori, pull[3:], out=wrench[3:])
-        posture = self.control.nullspace_torques(
-            arm.mass_matrix, nullspace, arm.initial_joint, arm.joint_pos, arm.joint_vel
-        )
+        posture = self.control.nullspace_torques(arm.mass_matrix, nullspace, arm.initial_joint, arm.joint_pos, arm.joint_vel)
         return np.dot(arm.J_full.T, wrench) + self.bias + posture
 
 
