@@ -172,11 +172,16 @@ class RobosuiteEnv(gymnasium.Env):
     """robosuite's environment."""
     values: dict[str, np.ndarray]
     """robosuite's latest observation, by name."""
+    fast: bool
+    """Whether steps are those of `envs.panda`, which have robosuite's bits; where it does not apply, they are robosuite's."""
 
-    def __init__(self, task: RobomimicTask) -> None:
+    def __init__(self, task: RobomimicTask, fast: bool = True) -> None:
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
         self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (task.action_dim,), np.float32)
         self.robosuite = _make_robosuite(task.env)
+        self.fast = fast
+        self._controller: Any = None
+        self._panda: Any = None
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         super().reset(seed=seed)
@@ -189,9 +194,18 @@ class RobosuiteEnv(gymnasium.Env):
         return self._obs(), {"success": False}
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        self.values, *_ = self.robosuite.step(np.asarray(action, dtype=np.float64))
+        self.values = self._step(np.asarray(action, dtype=np.float64))
         success = bool(self.robosuite._check_success())
         return self._obs(), float(success_reward(success)), success, False, {"success": success}
+
+    def _step(self, action: np.ndarray) -> dict[str, np.ndarray]:
+        controller = self.robosuite.robots[0].composite_controller
+        if controller is not self._controller:  # robosuite makes a new one in every reset
+            from envs.panda import PandaStep, supports  # here, since it needs a simulator, which tasks do not
+
+            self._controller = controller
+            self._panda = PandaStep(self.robosuite) if self.fast and supports(self.robosuite) else None
+        return self._panda(action) if self._panda else self.robosuite.step(action)[0]
 
     def close(self) -> None:
         self.robosuite.close()
