@@ -45,15 +45,6 @@ class Policy:
         return self.backbone.losses(self.net, obs, positive_sets, noise)
 
 
-WATCHED, SAMPLES = 8, 4  # states of a batch, and noise vectors for each, that the diagnostics look at: cheap everywhere
-
-
-def spread(actions: Tensor) -> Info:
-    """How far a state's actions [B, n, a] lie apart (RMS distance to their mean, per dimension), and how many are clipped."""
-    deviation = (actions - actions.mean(1, keepdim=True)).square().mean().sqrt()
-    return {"actor_spread": deviation, "actor_clipped": (actions.abs() >= 1).float().mean()}
-
-
 @dataclass(frozen=True)
 class Algorithm(ABC):
     """A learning rule. `loss` is minimised by one Adam; slow networks trail at the rates that `slow_rates` gives."""
@@ -143,15 +134,7 @@ class ActorCritic(Algorithm):
         critic_loss, critic_info = self.critic_loss(nets, batch, noise["next_action"])
         actor_loss, actor_info = self.actor_loss(nets, batch, noise, phase)
         losses = {"critic_loss": critic_loss.detach(), "actor_loss": actor_loss.detach()}
-        watched = self.watch(nets, batch.obs, noise["next_action"])
-        return critic_loss + actor_loss, losses | critic_info | watched | actor_info
-
-    @torch.no_grad()
-    def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
-        """What the policy generates now: the spread of its actions in a few states and their value, none chosen by value."""
-        states = obs[:WATCHED, None]
-        actions = self.generate(nets, states, noise.flatten(0, 1)[:SAMPLES])
-        return spread(actions) | {"q_generated": nets.critic(states, actions).mean()}
+        return critic_loss + actor_loss, losses | critic_info | actor_info
 
     def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
         return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)

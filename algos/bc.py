@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import SAMPLES, WATCHED, Algorithm, Batch, Info, Nets, Phase, spread
-from backbones.base import Backbone, normal
+from algos.base import Algorithm, Batch, Info, Nets, Phase
+from backbones.base import Backbone
 
 
 @dataclass(frozen=True)
@@ -21,16 +20,11 @@ class BC(Algorithm):
         return {}
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        fit = backbone.draw(generator, self.batch_size, 1, action_dim)
-        return {"fit": fit, "watch": normal(generator, SAMPLES, action_dim)}
+        return backbone.draw(generator, self.batch_size, 1, action_dim)
 
     def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
-        return bc.mean(), {"actor_loss": bc.detach().mean()} | info | self.watch(nets, batch.obs, noise["watch"])
-
-    @torch.no_grad()
-    def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
-        return spread(self.generate(nets, obs[:WATCHED, None], noise))
+        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise)
+        return bc.mean(), {"actor_loss": bc.detach().mean()} | info
 
     def candidates(self) -> int:
         return 1

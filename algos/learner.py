@@ -14,7 +14,9 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from algos.base import Algorithm, Batch, Nets, Phase, Policy
-from backbones.base import Backbone
+from backbones.base import Backbone, normal
+
+SAMPLES = 8  # noise vectors for each state of which `watch` looks at the actions
 
 Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter
 
@@ -55,6 +57,7 @@ class Learner:
             self._leaves(self.params), lr=algorithm.learning_rate, fused=on_gpu, foreach=not on_gpu
         )
         over_seeds = vmap if on_gpu else one_after_another
+        self._watched = over_seeds(self._watch_one_seed)
         self._losses = over_seeds(self._loss_of_one_seed)
         if compile:
             self._losses = torch.compile(self._losses)
@@ -89,6 +92,13 @@ class Learner:
                 torch._foreach_lerp_(self._leaves(self.slow, name), self._leaves(self.params, name), rate)
         self.optimizer.step()
         return {"loss": losses.detach(), **info}
+
+    @torch.no_grad()
+    def watch(self, obs: Tensor) -> dict[str, Tensor]:
+        """What the policies generate now in states [S, B, obs_dim], none chosen by value, [S] each: how far a state's actions
+        lie apart (RMS distance to their mean, per dimension), the share of clipped dimensions, and the critic's value."""
+        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.chunk_dim)
+        return self._watched(self.params, obs, noise.expand(len(self.seeds), -1, -1))
 
     def actor(self, index: int) -> "Actor":
         """The policy of one seed as it is at each call."""
@@ -126,6 +136,13 @@ class Learner:
 
     def _loss_of_one_seed(self, params: Parameters, slow: Parameters, batch: Batch, noise: Any) -> Any:
         return self.algorithm.loss(bind(self.backbone, self.modules, params, slow), batch, noise, self.phase)
+
+    def _watch_one_seed(self, params: Parameters, obs: Tensor, noise: Tensor) -> dict[str, Tensor]:
+        nets = bind(self.backbone, self.modules, params)
+        actions = self.algorithm.generate(nets, obs[:, None], noise)
+        spread = (actions - actions.mean(1, keepdim=True)).square().mean().sqrt()
+        info = {"actor_spread": spread, "actor_clipped": (actions.abs() >= 1).float().mean()}
+        return info | ({"q_generated": nets.critic(obs[:, None], actions).mean()} if "critic" in params else {})
 
 
 class Actor:

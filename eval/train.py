@@ -97,6 +97,7 @@ class Training:
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
+        self.batch: Batch  # of the last update
         self.stop = False  # set it to leave after the current step
         self._saved = time.monotonic()
 
@@ -126,7 +127,7 @@ class Training:
                 self.done[phase] = step
                 bar.update()
                 if info is not None and (step % self.config.log_every == 0 or step == steps):
-                    self._log(phase, step, info)
+                    self._log(phase, step, info | self.learner.watch(self.batch.obs))
                 if time.monotonic() - self._saved > CHECKPOINT_SECONDS:
                     self.save()
 
@@ -139,8 +140,8 @@ class Training:
         return self._update()
 
     def _update(self) -> dict[str, torch.Tensor]:
-        batch = self.replay.sample(self.learner.generators, self.config.algo.batch_size)
-        return self.learner.update(Batch(**batch), self.learner.draw())
+        self.batch = Batch(**self.replay.sample(self.learner.generators, self.config.algo.batch_size))
+        return self.learner.update(self.batch, self.learner.draw())
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
         for index, explorer in enumerate(self.explorers):

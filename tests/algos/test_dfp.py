@@ -121,16 +121,3 @@ def test_critic_loss_is_the_squared_td_error(tiny_learner: Any, random_batch: An
         errors.append((nets.critic(obs, action) - target).square().mean())
     torch.testing.assert_close(loss, torch.stack(errors).mean())
     assert {0.0, 1.0} == set(batch.mask.amin(-1).tolist())
-
-
-def test_diagnostics_value_what_the_policy_generates(tiny_learner: Any, random_batch: Any):
-    """q_generated is the critic's value of plain samples, whatever best-of-N' would choose; no noise, no spread."""
-    learner = tiny_learner("dfp", "flow")
-    nets, batch, noise = nets_of(learner), first(random_batch(learner)), first(learner.draw())["next_action"]
-    vectors = noise.flatten(0, 1)[:4]
-    actions = torch.stack([nets.actor.sample(batch.obs, vector.expand(len(batch.obs), -1)) for vector in vectors], 1)
-    values = torch.stack([nets.critic(batch.obs, actions[:, i]) for i in range(4)], -1)
-    watched = learner.algorithm.watch(nets, batch.obs, noise)
-    torch.testing.assert_close(watched["q_generated"], values.mean())
-    torch.testing.assert_close(watched["actor_spread"], actions.var(1, correction=0).mean().sqrt())
-    assert learner.algorithm.watch(nets, batch.obs, noise.zero_())["actor_spread"] < 1e-6

@@ -228,3 +228,19 @@ def test_vmap_and_the_loop_agree_on_nested_arguments():
     g = Generator().manual_seed(0)
     args = {"a": torch.randn(3, 2, 4, generator=g)}, (torch.randn(3, 4, generator=g), torch.randn(3, 5, generator=g))
     torch.testing.assert_close(one_after_another(function)(*args), vmap(function)(*args))
+
+
+@pytest.mark.parametrize("algorithm", ["dfp", "fql", "bc"])
+def test_watch_values_what_the_policies_generate(algorithm: str, tiny_learner: Any):
+    """Each seed's own, the same at every call, without best-of-N'; a policy that is constant has no spread and is clipped."""
+    learner = tiny_learner(algorithm, "flow", seeds=(0, 5))
+    obs = torch.randn(2, 6, 3)
+    seen, again = learner.watch(obs), learner.watch(obs)
+    alone = tiny_learner(algorithm, "flow", seeds=(5,)).watch(obs[1:])
+    assert all(torch.equal(seen[name], again[name]) and torch.equal(seen[name][1:], alone[name]) for name in seen)
+    assert ("q_generated" in seen) == (algorithm != "bc") and (seen["actor_spread"] > 0.1).all()
+    acting = {"dfp": "actor", "fql": "student", "bc": "actor"}[algorithm]
+    with torch.no_grad():
+        for name, p in learner.params[acting].items():
+            p.fill_(1e3 if name.endswith("bias") else 0)
+    assert learner.watch(obs)["actor_spread"].max() < 1e-6 and learner.watch(obs)["actor_clipped"].min() == 1
