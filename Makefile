@@ -7,7 +7,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --co
 
 quickstart: .venv/base data/cube-single-play-v0.npz
 	$(BIN)/python -m eval.run --backbone drifting --algo dfp
-	$(BIN)/python -m tables 7 --preset quick --runs runs
+	$(BIN)/python -m tables quick --runs runs
 
 test: .venv/dev
 	$(BIN)/python -m pytest

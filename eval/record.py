@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
+METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of a record
 
 
 class Writer:
@@ -42,13 +43,17 @@ class Writer:
 
 @dataclass(frozen=True)
 class Run:
-    """One record, read: its first line, its evaluations and metrics in the order of their steps, and how it ended."""
+    """One record, read: its first line, its evaluations and metrics in the order of their steps, and how it ended.
+
+    `seconds` is the wall time of all its sessions; None when one of them did not say how long it took.
+    """
 
     path: Path
     start: dict[str, Any]
     evaluations: list[dict[str, Any]] = field(default_factory=list)
     metrics: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
+    seconds: float | None = None
 
     @property
     def status(self) -> str:
@@ -60,11 +65,13 @@ class Run:
         return found[-1] if found else None
 
 
-def read(path: Path) -> Run:
-    """The record at `path`. ValueError in one line when it is not one."""
+def read(path: Path, metrics: bool = True) -> Run:
+    """The record at `path`, without its metrics where they are not wanted. ValueError in one line when it is not a record."""
     *whole, _torn = path.read_bytes().split(b"\n")
     lines = []
     for number, text in enumerate(whole, 1):
+        if not metrics and text.startswith(METRICS):
+            continue
         try:
             lines.append(json.loads(text))
         except ValueError:
@@ -81,12 +88,20 @@ def read(path: Path) -> Run:
         return sorted(found.values(), key=lambda line: (line["phase"] == "online", line["step"]))
 
     try:
-        evaluations, metrics = latest("evaluation", "seed", "phase", "step"), latest("metrics", "phase", "step")
+        evaluations, values = latest("evaluation", "seed", "phase", "step"), latest("metrics", "phase", "step")
     except KeyError as error:
         raise ValueError(f"{path}: a line without {error}") from None
+    except TypeError:
+        raise ValueError(f"{path}: a line whose seed, phase or step is not one") from None
     ends = [line for line in lines if line["kind"] in ("end", "resume")]
     end = ends[-1] if ends and ends[-1]["kind"] == "end" else None
-    return Run(path, lines[0], evaluations, metrics, end)
+    return Run(path, lines[0], evaluations, values, end, _seconds(lines))
+
+
+def _seconds(lines: list[dict[str, Any]]) -> float | None:
+    sessions = sum(line["kind"] in ("start", "resume") for line in lines)
+    told = [line["seconds"] for line in lines if line["kind"] == "end" and isinstance(line.get("seconds"), int | float)]
+    return sum(told) if len(told) == sessions else None
 
 
 def find(folder: Path) -> list[Path]:

@@ -191,7 +191,8 @@ def plot(run: record.Run) -> Path:
 def next_step(command: str, code: int, options: argparse.Namespace) -> str:
     """What to do now, in one line."""
     if code == 0:
-        return f"its place in the paper's tables: python -m tables --preset {options.preset} --runs {options.runs}"
+        which = "quick" if options.preset == "quick" else f"--all --preset {options.preset}"
+        return f"its place in the tables: python -m tables {which} --runs {options.runs}"
     resume = "" if options.resume else " --resume"
     return f"continue with: {command}{resume}" if code > 2 else "see the record's last lines for the reason"
 

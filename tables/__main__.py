@@ -1,83 +1,97 @@
-"""The paper's tables from run records: `python -m tables 1 2 3 4 7`."""
+"""The paper's tables from run records: `python -m tables 1 2 3 4 7`, `python -m tables quick`, `python -m tables --all`.
 
-import argparse
-import csv
-import io
-import statistics
+`python -m tables plan TABLE` says what is still to run, `python -m tables compare RUNS` lays your methods beside the paper's.
+"""
+
+import signal
 import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tabulate import tabulate
-
-from eval.record import Run, find, read
-from tables.cells import cell, commands
+from envs.command import Parser, run_command
+from tables import compare, plan
+from tables.against import beside
+from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
+from tables.costs import load_benches
+from tables.document import write_table
 from tables.figures import learning_curve
-from tables.spec import TABLES, Table
+from tables.render import FORMATS, render, to_csv
+from tables.result import Result
+from tables.runs import folders, load
+from tables.spec import PRESETS
 
-FORMATS = {"text": "simple", "markdown": "github", "latex": "latex_booktabs", "html": "html"}
-
-
-def read_all(folders: list[Path]) -> list[Run]:
-    """Every readable record; what cannot be read is named on stderr and left out."""
-    runs = []
-    for path in (path for folder in folders for path in find(folder)):
-        try:
-            runs.append(read(path))
-        except ValueError as error:
-            print(f"left out: {error}", file=sys.stderr)
-    return runs
+COMMANDS: dict[str, Callable[[list[str]], None]] = {"plan": plan.main, "compare": compare.main}
 
 
-def render(table: Table, runs: list[Run], preset: str, format: str) -> tuple[str, list[str]]:
-    """The table as text, and the commands that would fill its empty cells."""
-    lines, missing = [], []
-    for row in table.rows:
-        cells = [cell(table, row, column, runs, preset) for column in table.columns]
-        texts = [c.text() for c in cells]
-        if table.average:
-            means = [c.mean for c in cells if c.mean is not None]
-            texts.append(f"{statistics.mean(means):.1f}" if len(means) == len(cells) else "-")
-        lines.append([row.label, *texts])
-        for found, column in zip(cells, table.columns, strict=True):
-            missing += commands(table, row, column, found, preset)
-    headers = ["method", *(column.label for column in table.columns), *(["Avg."] if table.average else [])]
-    if format == "csv":
-        text = io.StringIO()
-        csv.writer(text).writerows([headers, *lines])
-        return text.getvalue(), missing
-    return tabulate(lines, headers, tablefmt=FORMATS[format], disable_numparse=True), missing
+def first_gap(result: Result) -> str:
+    """How to fill what is empty."""
+    gaps = result.gaps()
+    if not gaps:
+        return ""
+    return f"\n\n{len(gaps)} commands are to be run (python -m tables plan {result.name}), the first is\n  {gaps[0].command}"
+
+
+def tables(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m tables", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--all", action="store_true", help="every table")
+    parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="count the runs of this preset (default: paper)")
+    parser.add_argument("--source", choices=("records", "paper"), default="records", help="paper: the numbers that it prints")
+    parser.add_argument(
+        "--against", choices=("paper",), help="lay ours beside the paper's, with Welch's test of the difference"
+    )
+    parser.add_argument(
+        "--mixed", action="store_true", help="also average runs of different simulators, data or configurations"
+    )
+    parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
+    parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
+    parser.add_argument(
+        "--curve", type=Path, metavar="FILE", help="draw the records' learning curves into this picture instead"
+    )
+    options = parser.parse_args(arguments)
+    allowed, why = list(NAMES), ""
+    if options.source == "paper":
+        allowed, why = IN_PAPER, "is not in the paper"
+    if options.against:
+        allowed, why = COMPARABLE, "has no success rates of the paper"
+    check(options.tables, allowed, why)
+    names = allowed if options.all else options.tables
+    if options.source == "paper":
+        return show(list(map(from_paper, names)), options.format, options.into)
+    paths = folders(options.runs)
+    runs, benches = load(paths), load_benches(paths)
+    if options.curve:
+        if not any(run.evaluations for run in runs):
+            raise ValueError(f"no evaluation in the records of {', '.join(map(str, paths))}")
+        return learning_curve(runs, options.curve)
+    if not names:
+        raise ValueError(f"name a table, of {', '.join(NAMES)}, or --all")
+    if options.against:
+        return show([beside(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
+    results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]
+    show(results, options.format, options.into)
+
+
+def show(results: Sequence[Result], format: str, into: Path | None) -> None:
+    """Print tables, or write them into a document."""
+    if into:
+        for result in results:
+            write_table(into, result.name, render(result, "markdown"))
+    elif format == "csv":
+        print(to_csv(results), end="")
+    else:
+        gaps = [first_gap(result) if format == "text" else "" for result in results]
+        print("\n\n".join(render(result, format) + gap for result, gap in zip(results, gaps, strict=True)))
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tables", description=__doc__)
-    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(TABLES)}; all, if none is named")
-    parser.add_argument("--runs", type=Path, nargs="+", default=[Path("records"), Path("runs")], help="folders of records")
-    parser.add_argument("--preset", default="paper", help="count the runs of this preset")
-    parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
-    parser.add_argument("--commands", action="store_true", help="print every command that would fill an empty cell")
-    parser.add_argument(
-        "--curve", type=Path, metavar="FILE", help="draw the learning curves of the records into a picture instead"
-    )
-    options = parser.parse_args(arguments)
-    if unknown := [name for name in options.tables if name not in TABLES]:
-        print(f"error: unknown table '{unknown[0]}'; there are {', '.join(TABLES)}", file=sys.stderr)
-        return 2
-    runs = read_all(options.runs)
-    if options.curve:
-        if not any(run.evaluations for run in runs):
-            print(f"error: no evaluation in the records of {', '.join(map(str, options.runs))}", file=sys.stderr)
-            return 2
-        learning_curve(runs, options.curve)
-        return 0
-    for name in options.tables or TABLES:
-        text, missing = render(TABLES[name], runs, options.preset, options.format)
-        print(f"Table {name}. {TABLES[name].title}. Preset {options.preset}.\n\n{text}\n")
-        if missing and options.format == "text":
-            shown = missing if options.commands else missing[:1]
-            print(f"{len(missing)} runs are missing{':' if options.commands else '; --commands lists all, the first is'}")
-            print("\n".join(f"  {line}" for line in shown) + "\n")
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command, *rest = arguments or [""]
+    run_command(lambda: COMMANDS[command](rest) if command in COMMANDS else tables(arguments))
     return 0
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)  # `| head` is no error
     sys.exit(main())

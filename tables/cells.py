@@ -1,83 +1,101 @@
-"""From records to a table's cells. A cell knows the runs that it was made of, or the commands that would fill it."""
+"""From run records to a table of success rates."""
 
 import statistics
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from typing import Any
 
 from eval.record import Run
+from tables import rules
+from tables.result import Cell, Gap, Line, Number, Result
 from tables.spec import Column, Row, Table
 
-
-@dataclass(frozen=True)
-class Cell:
-    """Success rates in percent by task and seed, and the records they come from."""
-
-    rates: dict[str, dict[int, float]]
-    wanted: int
-    runs: list[Run] = field(default_factory=list)
-
-    @property
-    def mean(self) -> float | None:
-        """Mean over tasks of the mean over seeds; None while a task has no seed."""
-        if not all(self.rates.values()):
-            return None
-        return statistics.mean(statistics.mean(seeds.values()) for seeds in self.rates.values())
-
-    @property
-    def std(self) -> float | None:
-        """Sample standard deviation (ddof 1) over seeds, for a column of one task with two seeds or more."""
-        (seeds, *others) = self.rates.values()
-        return statistics.stdev(seeds.values()) if not others and len(seeds) > 1 else None
-
-    def text(self) -> str:
-        """mean ± std as the paper prints them, and (n/N) while seeds are missing."""
-        if self.mean is None:
-            return "-"
-        n = min(len(seeds) for seeds in self.rates.values())
-        spread = f" ± {self.std:.0f}" if self.std is not None else ""
-        return f"{self.mean:.1f}{spread}" + (f" ({n}/{self.wanted})" if n < self.wanted else "")
+Found = Mapping[tuple[str, str, str, str], Sequence[Run]]  # by method, task, preset and protocol
 
 
-def cell(table: Table, row: Row, column: Column, runs: Sequence[Run], preset: str) -> Cell:
-    """The cell of a row and a column. Only finished runs count; of two runs for one seed the later one does."""
-    rates: dict[str, dict[int, float]] = {task: {} for task in column.tasks}
-    used = []
-    for run in sorted(runs, key=lambda run: run.start["created"]):
+def build(name: str, table: Table, runs: Iterable[Run], preset: str = "paper", mixed: bool = False) -> Result:
+    """The table that the records give. `mixed` shows means that the rules refuse, with a footnote."""
+    found: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
+    for run in runs:
         config = run.start["config"]
-        if run.status != "finished" or config["preset"] != preset or config["task"] not in rates:
-            continue
-        if not matches(config, row) or (preset != "quick" and config["protocol"] != table.protocol):
-            continue
-        for seed in config["seeds"]:
-            if evaluation := run.last(seed, table.phase):
-                rates[config["task"]][seed] = 100 * statistics.mean(evaluation["success"])
-        used.append(run)
-    return Cell(rates, table.seeds, used)
+        found[config["method"], config["task"], config["preset"], config["protocol"]].append(run)
+    preset = table.preset or preset
+    grid = [[cell(table, row, column, found, preset, mixed) for column in table.columns] for row in table.rows]
+    single = [(column.label, i) for i, column in enumerate(table.columns) if len(column.tasks) == 1]
+    notes = [note for label, i in single if (note := rules.unlike(label, (line[i] for line in grid)))]
+    if table.average:
+        grid = [[*line, rules.average(line)] for line in grid]
+    columns = [column.label for column in table.columns] + ["Avg."] * table.average
+    labels = [row.label for row in table.rows]
+    return assemble(name, table, f"{table.title}. Preset {preset}.", labels, columns, grid, notes)
 
 
-def matches(config: dict[str, Any], row: Row) -> bool:
+def assemble(
+    name: str,
+    table: Table,
+    title: str,
+    rows: Sequence[str],
+    columns: Sequence[str],
+    grid: Sequence[Sequence[Cell]],
+    notes: Sequence[str],
+) -> Result:
+    """A grid of methods by columns, ranked and laid out as the table is printed."""
+    cells = rules.ranked(grid, table.decimals[0])
+    lines = tuple(Line(label, tuple(line)) for label, line in zip(rows, cells, strict=True))
+    result = Result(name, title, tuple(columns), lines, tuple(notes), table.phases, table.decimals)
+    return result.transposed("task") if table.tasks_down else result
+
+
+def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixed: bool = False) -> Cell:
+    """The cell of a row and a column, as the rules say."""
+    rates: list[dict[str, dict[int, float]]] = [{} for _ in table.phases]
+    runs: dict[int, Run] = {}
+    notes: list[str] = []
+    gaps: list[Gap] = []
+    refused = False
+    for task in column.tasks:
+        own = [run for run in found.get((row.method, task, preset, table.protocol), ()) if matches(run, row)]
+        by_seed, remarks = rules.counted(own, table.phases)
+        notes += remarks
+        if by_seed and (conflict := rules.conflict(by_seed.values())):
+            refused |= not mixed
+            notes.append(f"mixed: {conflict}" if mixed else f"refused: {conflict}; --mixed shows the mean")
+        for by_task, phase in zip(rates, table.phases, strict=True):
+            by_task[task] = {seed: rate(run, seed, phase) for seed, run in by_seed.items()}
+        runs |= {id(run): run for run in by_seed.values()}
+        gaps += missing(table, row, task, preset, by_seed)
+    used = tuple(runs.values())
+    numbers = tuple(Number(rates=by_task) if refused else rules.summarise(by_task) for by_task in rates)
+    word = "refused" if refused else ""
+    return Cell(numbers, word, table.seeds, used, tuple(rules.remarks(used) + notes), tuple(gaps))
+
+
+def rate(run: Run, seed: int, phase: str) -> float:
+    """The success rate in percent of the phase's last evaluation."""
+    evaluation = run.last(seed, phase)
+    assert evaluation
+    return 100 * statistics.fmean(evaluation["success"])
+
+
+def matches(run: Run, row: Row) -> bool:
     """Whether a run is the row's method with the row's values, and with no other change."""
+    config = run.start["config"]
 
     def value(name: str) -> Any:
-        part, _, field = name.partition(".")
-        return config[part].get(field)
+        return reduce(lambda part, field: part.get(field, {}), name.split("."), config)
 
-    wanted = row.changes
     return (
-        config["method"] == row.method
-        and all(value(name) == number for name, number in wanted.items())
-        and not config["changes"].keys() - wanted.keys()
+        all(value(name) == wanted for name, wanted in row.changes.items()) and not config["changes"].keys() - row.changes.keys()
     )
 
 
-def commands(table: Table, row: Row, column: Column, found: Cell, preset: str) -> list[str]:
-    """What would fill the rest of a cell, one command a task."""
-    lines = []
-    for task in column.tasks:
-        missing = [str(seed) for seed in range(table.seeds) if seed not in found.rates[task]]
-        if missing:
-            protocol = "" if preset == "quick" else f" --protocol {table.protocol}"
-            run = f"python -m eval.run {row.options} --task {task} --preset {preset}{protocol}"
-            lines.append(f"{run} --seeds {' '.join(missing)}")
-    return lines
+def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]) -> list[Gap]:
+    """The seeds that a cell lacks, if it lacks any."""
+    have = set(seeds)
+    lacking = tuple(seed for seed in range(table.seeds) if seed not in have)[: max(table.seeds - len(have), 0)]
+    if not lacking or preset == "imported":
+        return []
+    options = f"{row.options} --task {task} --preset {preset} --protocol {table.protocol}"
+    command = f"python -m eval.run {options} --seeds {' '.join(map(str, lacking))}"
+    return [Gap(command, row.label, row.method, preset, task, table.protocol, lacking, table.seeds)]

@@ -1,4 +1,4 @@
-"""What each of the paper's tables is: its rows, its columns, and which runs belong to a cell (arXiv 2605.07727)."""
+"""What each table of success rates is: its rows, its columns, and which runs belong to a cell (arXiv 2605.07727)."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -29,57 +29,88 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Success rates: mean and std over seeds of a phase's last evaluation, averaged over a column's tasks."""
+    """Success rates: mean and std over seeds of each phase's last evaluation, averaged over a column's tasks."""
 
     title: str
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
     protocol: str = "offline-to-online"
-    phase: str = "online"
+    phases: tuple[str, ...] = ("online",)
     seeds: int = 5
     average: bool = True
+    preset: str | None = None  # the one preset that the table is of; None: any
+    tasks_down: bool = False  # printed with a line for each task
+    decimals: tuple[int, int] = (1, 0)  # of a mean and of a std
 
 
 def cubes(family: str) -> tuple[str, ...]:
     return tuple(f"cube-{family}-task{goal}" for goal in (2, 3, 4))
 
 
+def each(*tasks: str) -> tuple[Column, ...]:
+    return tuple(Column(task, (task,)) for task in tasks)
+
+
+def rows(*methods: str) -> tuple[Row, ...]:
+    """A row for each of the methods that the suite has."""
+    return tuple(Row(METHODS[name].label, name) for name in methods if name in METHODS)
+
+
+PRESETS = ("paper", "release", "quick", "imported")
+"""Those of `eval.protocol`, and that of results imported from a CSV file."""
+
 ROBOMIMIC = ("lift", "square", "can")
-MAIN = tuple(Column(task, (task,)) for task in (*ROBOMIMIC, *cubes("double"), *cubes("triple"), *cubes("quadruple")))
+MAIN = each(*ROBOMIMIC, *cubes("double"), *cubes("triple"), *cubes("quadruple"))
 GROUPS = (
     Column("Robo.", ROBOMIMIC),
     Column("Cube-2.", cubes("double")),
     Column("Cube-3.", cubes("triple")),
     Column("Cube-4.", cubes("quadruple")),
 )
-OFFLINE = ("cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4")
-
-
-def rows(*methods: str) -> tuple[Row, ...]:
-    return tuple(Row(METHODS[name].label, name) for name in methods)
-
+OFFLINE_TASKS = ("cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4")
+OFFLINE_METHODS = ("bc", "iql", "rebrac", "idql", "srpo", "cac", "fawac", "fbrac", "ifql", "fql", "dfp")
+ALL_METHODS = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
 TABLES = {
     "1": Table("Success rate (%), offline-to-online", rows("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "dfp"), MAIN),
     "2": Table("Backbone x top-K, success rate (%)", rows("mvp", "mvp-top-k", "dfp-no-top-k", "dfp"), MAIN),
     "3": Table(
-        "Weight of the top-K loss, success rate (%)",
-        tuple(Row(f"lambda = {w}", "dfp", {"algo.elite_weight": w}) for w in (0.1, 0.5, 1.0, 5.0)),
-        tuple(Column(task, (task,)) for task in cubes("quadruple")),
+        "Weight λ of the top-K loss, success rate (%)",
+        tuple(Row(f"λ = {w}", "dfp", {"algo.elite_weight": w}) for w in (0.1, 0.5, 1.0, 5.0)),
+        each(*cubes("quadruple")),
         average=False,
     ),
     "4": Table(
-        "Number of elites, success rate (%)",
+        "Number of elites K, success rate (%)",
         tuple(Row(f"K = {k}", "dfp", {"algo.num_elites": k}) for k in (1, 2, 4, 8)),
         GROUPS,
     ),
+    "6": Table(
+        "Success rate (%), offline → online",
+        rows(*ALL_METHODS),
+        MAIN,
+        phases=("offline", "online"),
+        tasks_down=True,
+        decimals=(1, 1),
+    ),
     "7": Table(
         "Success rate (%), offline",
-        rows("bc", "fql", "dfp"),
-        tuple(Column(task, (task,)) for task in OFFLINE),
+        rows(*OFFLINE_METHODS),
+        each(*OFFLINE_TASKS),
         protocol="offline",
-        phase="offline",
+        phases=("offline",),
         seeds=8,
         average=False,
+        tasks_down=True,
+        decimals=(0, 0),
+    ),
+    "quick": Table(
+        "All eight methods, success rate (%), offline → online",
+        rows(*ALL_METHODS),
+        each("cube-single-task2", "lift"),
+        phases=("offline", "online"),
+        seeds=3,
+        average=False,
+        preset="quick",
     ),
 }

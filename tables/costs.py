@@ -1,0 +1,137 @@
+"""Table 9, the time of an update and of an action, from records of `eval.bench`; Table 10, the hours that runs took."""
+
+import json
+import sys
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from eval.methods import DEFAULT, METHODS
+from eval.record import Run
+from tables import published
+from tables.cells import matches
+from tables.result import Cell, Gap, Line, Number, Result
+from tables.spec import ALL_METHODS, TABLES, Table
+
+TITLES = {"9": "Time of an online training step and of an action (ms)", "10": "Compute (hours)"}
+EXPERIMENTS = {
+    "Main offline-to-online (Table 1)": "1",
+    "Backbone × top-K (Table 2)": "2",
+    "Top-K size (Table 4)": "4",
+    "Drift weight λ (Table 3)": "3",
+    "Offline RL evaluation (Table 7)": "7",
+    "Preset quick (table quick)": "quick",
+}
+OTHER = "Other runs"
+
+Bench = dict[str, Any]
+
+
+def published_9() -> Result:
+    return published.verbatim("9", TITLES["9"], corner="cost", numeric=True, decimals=(2, 0))
+
+
+def published_10() -> Result:
+    return published.verbatim("10", TITLES["10"], corner="experiment", numeric=True)
+
+
+def load_benches(paths: Iterable[Path]) -> list[Bench]:
+    """The records of `eval.bench` in these folders; each knows its path."""
+    benches = []
+    for path in (file for folder in paths if folder.is_dir() for file in sorted(folder.rglob("*.json"))):
+        try:
+            bench = json.loads(path.read_bytes())
+            if {"method", "preset", "updates", "action_ms", "device"} <= bench.keys():
+                benches.append({**bench, "path": path})
+        except (ValueError, OSError, AttributeError) as error:
+            print(f"left out: {path}: {error}", file=sys.stderr)
+    return benches
+
+
+def update_ms(benches: Iterable[Bench], method: str, preset: str, phase: str) -> tuple[float, Bench] | None:
+    """The fastest measured update of one seed, in milliseconds, and the record that says so."""
+    times = [
+        (update["ms"], bench)
+        for bench in benches
+        if (bench["method"], bench["preset"]) == (method, preset)
+        for update in bench["updates"]
+        if (update["phase"], update["seeds"]) == (phase, 1)
+    ]
+    return min(times, key=lambda pair: pair[0], default=None)
+
+
+def action_ms(benches: Iterable[Bench], method: str, preset: str) -> tuple[float, Bench] | None:
+    """The fastest measured action: of the method itself, or of its backbone where a bench of backbones means this method."""
+    backbone = METHODS[method].backbone
+    names = [method, *([backbone] if DEFAULT.get(("dfp", backbone)) == method else [])]
+    times = [
+        (bench["action_ms"][name], bench)
+        for bench in benches
+        if bench["preset"] == preset
+        for name in names
+        if name in bench["action_ms"]
+    ]
+    return min(times, key=lambda pair: pair[0], default=None)
+
+
+def build_9(benches: Sequence[Bench], preset: str) -> Result:
+    def cell(found: tuple[float, Bench] | None, method: str) -> Cell:
+        if found is None:
+            command = f"python -m eval.bench --method {method} --preset {preset} --out records/bench/{method}.json"
+            return Cell(gaps=(Gap(command, METHODS[method].label, method, preset),))
+        ms, bench = found
+        return Cell((Number(ms),), notes=(f"{bench['path']}: {bench['device']}, {bench.get('threads', '?')} threads",))
+
+    lines = (
+        Line("Online Cost (ms)", tuple(cell(update_ms(benches, m, preset, "online"), m) for m in ALL_METHODS)),
+        Line("Evaluation Cost (ms)", tuple(cell(action_ms(benches, m, preset), m) for m in ALL_METHODS)),
+    )
+    columns = tuple(METHODS[method].label for method in ALL_METHODS)
+    title = f"{TITLES['9']}. Preset {preset}; of several measurements the fastest."
+    return Result("9", title, columns, lines, decimals=(2, 0), corner="cost")
+
+
+def build_10(runs: Sequence[Run], preset: str) -> Result:
+    """Hours by experiment and method, each run once, in the first table that has it; failed runs took time too."""
+    hours: dict[tuple[str, str], float] = defaultdict(float)
+    silent = []
+    for run in runs:
+        if run.seconds is None:
+            silent.append(str(run.path))
+            continue
+        for row in (experiment(run, preset), "Total"):
+            for column in (label(run), "Total"):
+                hours[row, column] += run.seconds / 3600
+    methods = sorted({column for _, column in hours if column != "Total"})
+    columns = (*methods, "Total")
+    lines = tuple(
+        Line(row, tuple(Cell((Number(hours.get((row, column), 0.0)),)) for column in columns))
+        for row in (*EXPERIMENTS, OTHER, "Total")
+    )
+    devices = sorted({str(run.start.get("device")) for run in runs if run.seconds is not None})
+    notes = [f"On {'; '.join(devices)}."] if devices else []
+    notes += [f"{len(silent)} runs do not say how long they took, {silent[0]} the first of them."] if silent else []
+    title = f"{TITLES['10']}. Tables of preset {preset}; a run counts once, in the first table that has it."
+    return Result("10", title, columns, lines, tuple(notes), decimals=(1, 0), corner="experiment")
+
+
+def experiment(run: Run, preset: str) -> str:
+    """The first experiment that a run belongs to."""
+    return next((name for name, key in EXPERIMENTS.items() if belongs(run, TABLES[key], preset)), OTHER)
+
+
+def belongs(run: Run, table: Table, preset: str) -> bool:
+    """Whether a run, finished or not, is one that the table asks for."""
+    config = run.start["config"]
+    tasks = {task for column in table.columns for task in column.tasks}
+    return (
+        (config["preset"], config["protocol"]) == (table.preset or preset, table.protocol)
+        and config["task"] in tasks
+        and any(row.method == config["method"] and matches(run, row) for row in table.rows)
+    )
+
+
+def label(run: Run) -> str:
+    method = run.start["config"]["method"]
+    return METHODS[method].label if method in METHODS else method

@@ -1,0 +1,79 @@
+"""Results of others, from a CSV file: `method,task,seed,step,success` and, if wanted, `phase`.
+
+    method,task,seed,phase,step,success
+    qc-fql,cube-triple-task2,0,offline,1000000,0.0
+    qc-fql,cube-triple-task2,0,online,1000000,0.88
+
+A line is one evaluation of one seed. `success` is the share of solved episodes, from 0 to 1; `step` counts from the start of
+its phase; without a phase the line is of the online one. A method that the suite has goes by its name there. What is imported
+has the preset "imported", so that it never counts beside runs of one's own, and every table marks it.
+"""
+
+import csv
+import sys
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from eval.record import Run
+
+REQUIRED = ("method", "task", "seed", "step", "success")
+PHASES = ("offline", "online")
+
+
+def read_csv(path: Path) -> list[Run]:
+    """A finished run for each method, task and seed; bad lines are named on stderr. ValueError where a column is missing."""
+    evaluations: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
+    with open(path, newline="", encoding="utf-8-sig") as file:
+        lines = csv.DictReader(file)
+        if absent := [name for name in REQUIRED if name not in (lines.fieldnames or ())]:
+            raise ValueError(f"{path}: no column {absent[0]}; results have {', '.join(REQUIRED)} and may have phase")
+        for line in lines:
+            try:
+                key, evaluation = parse(line)
+            except ValueError as error:
+                print(f"left out: {path}, line {lines.line_num}: {error}", file=sys.stderr)
+                continue
+            evaluations[key].append(evaluation)
+    return [run(path, *key, found) for key, found in evaluations.items()]
+
+
+def parse(line: dict[str, str | None]) -> tuple[tuple[str, str, int], dict[str, Any]]:
+    """One line: whose it is, and the evaluation as a record has it. ValueError names what is wrong."""
+    for name in REQUIRED:
+        if not (line[name] or "").strip():
+            raise ValueError(f"no {name}")
+    values = {name: str(line[name]).strip() for name in REQUIRED}
+    phase = (line.get("phase") or "online").strip()
+    if phase not in PHASES:
+        raise ValueError(f"phase {phase!r}: offline or online")
+    for name in ("seed", "step"):
+        if not values[name].isdecimal():
+            raise ValueError(f"{name} {values[name]!r}: a whole number")
+    try:
+        success = float(values["success"])
+    except ValueError:
+        success = -1.0
+    if not 0 <= success <= 1:
+        raise ValueError(f"success {values['success']!r}: a share of episodes, from 0 to 1")
+    seed = int(values["seed"])
+    evaluation = {"seed": seed, "phase": phase, "step": int(values["step"]), "success": [success]}
+    return (values["method"], values["task"], seed), evaluation
+
+
+def run(path: Path, method: str, task: str, seed: int, evaluations: list[dict[str, Any]]) -> Run:
+    """What a record of this would say, as far as the file tells."""
+    ordered = sorted(evaluations, key=lambda e: (PHASES.index(e["phase"]), e["step"]))
+    phases = {e["phase"] for e in ordered}
+    config: dict[str, Any] = {
+        "task": task,
+        "method": method,
+        "preset": "imported",
+        "protocol": "offline-to-online" if "online" in phases else "offline",
+        "seeds": [seed],
+        "changes": {},
+        "algo": {},
+        "backbone": {},
+        "offline_steps": max((e["step"] for e in ordered if e["phase"] == "offline"), default=0),
+    }
+    return Run(path, {"created": "", "config": config}, ordered, end={"status": "finished"})

@@ -1,0 +1,76 @@
+"""`python -m tables plan 1`: which cells lack seeds, the commands that fill them, and the hours which they would take here."""
+
+import statistics
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from tabulate import tabulate
+
+from envs.command import Parser
+from eval.record import Run
+from tables import published
+from tables.build import NAMES, check, from_records
+from tables.costs import Bench, load_benches, update_ms
+from tables.result import Gap
+from tables.runs import folders, load
+from tables.spec import PRESETS
+
+
+def hours(gap: Gap, runs: Iterable[Run], benches: Sequence[Bench]) -> float | None:
+    """What a gap takes at the speed of finished runs of its method (on its task, if there are any), or of bare updates."""
+    if not gap.seeds:
+        return 0.0
+    wanted = {"method": gap.method, "preset": gap.preset, "protocol": gap.protocol}
+    alike = [run for run in runs if run.status == "finished" and run.seconds and wanted.items() <= run.start["config"].items()]
+    on_task = [run for run in alike if run.start["config"]["task"] == gap.task]
+    each = [(run.seconds or 0) / len(run.start["config"]["seeds"]) / 3600 for run in on_task or alike]
+    one = statistics.median(each) if each else hours_of_updates(gap, benches)
+    return None if one is None else len(gap.seeds) * one
+
+
+def hours_of_updates(gap: Gap, benches: Sequence[Bench]) -> float | None:
+    """The updates of one seed with the steps of Table 5; None for a method that was not timed."""
+    online = update_ms(benches, gap.method, gap.preset, "online")
+    offline = (
+        online if gap.protocol == "offline" else update_ms(benches, gap.method, gap.preset, "offline")
+    )  # elites from the start
+    if gap.preset == "quick" or not online or not offline:
+        return None
+    table_5 = published.read()["5"]["rows"]
+    steps = {phase: int(table_5[f"Number of {phase} training steps"][0]) for phase in ("offline", "online")}
+    return (steps["offline"] * offline[0] + (gap.protocol != "offline") * steps["online"] * online[0]) / 3.6e6
+
+
+def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> str:
+    """The gaps with their hours, and the sum."""
+    times = [hours(gap, runs, benches) for gap in gaps]
+    lines = [
+        [
+            gap.label,
+            gap.task,
+            f"{gap.wanted - len(gap.seeds)}/{gap.wanted}",
+            "?" if time is None else f"{time:.1f}",
+            gap.command,
+        ]
+        for gap, time in zip(gaps, times, strict=True)
+    ]
+    known = [time for time in times if time is not None]
+    total = f"{len(gaps)} gaps, {sum(len(gap.seeds) for gap in gaps)} runs of one seed; {sum(known):.1f} hours"
+    if len(known) < len(times):
+        total += f", and {len(times) - len(known)} gaps of methods that were not timed (python -m tables plan 9)"
+    return tabulate(lines, ["method", "task", "seeds", "hours", "command"], disable_numparse=True) + f"\n\n{total}\n"
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m tables plan", description=__doc__)
+    parser.add_argument("tables", nargs="+", metavar="TABLE", help=f"of {', '.join(NAMES)}")
+    parser.add_argument("--runs", type=Path, nargs="+", help="folders of records (default: records runs)")
+    parser.add_argument("--preset", choices=PRESETS[:-1], default="paper", help="count the runs of this preset")
+    parser.add_argument("--shell", action="store_true", help="print the commands alone, one a line")
+    options = parser.parse_args(arguments)
+    check(options.tables, NAMES)
+    paths = folders(options.runs)
+    runs, benches = load(paths), load_benches(paths)
+    results = [from_records(name, runs, benches, options.preset) for name in options.tables]
+    gaps = {gap.command: gap for result in results for gap in result.gaps()}
+    print("\n".join(gaps) if options.shell else show(list(gaps.values()), runs, benches))

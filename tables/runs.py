@@ -1,0 +1,70 @@
+"""Reading folders of records: what cannot be used is named, and the rest goes on."""
+
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from eval.record import Run, find, read
+from tables.imports import read_csv
+
+CONFIG = {
+    "task": str,
+    "method": str,
+    "preset": str,
+    "protocol": str,
+    "seeds": list,
+    "changes": dict,
+    "algo": dict,
+    "backbone": dict,
+}
+
+
+def folders(given: list[Path] | None) -> list[Path]:
+    """The folders and files to read: those given, which must exist, or records/ and runs/ where they are."""
+    for path in given or ():
+        if not path.exists():
+            raise ValueError(f"{path}: no such file or folder")
+    return given or [path for path in (Path("records"), Path("runs")) if path.exists()]
+
+
+def load(paths: Iterable[Path]) -> list[Run]:
+    """Every record, and every imported CSV file, in these files and folders; what is damaged is named on stderr."""
+    runs: list[Run] = []
+    for path in files(paths):
+        try:
+            found = read_csv(path) if path.suffix == ".csv" else [read(path, metrics=False)]
+            for run in found:
+                check(run)
+            runs += found
+        except (ValueError, OSError) as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return runs
+
+
+def files(paths: Iterable[Path]) -> list[Path]:
+    """The records and CSV files, each once."""
+    every = [file for path in paths for file in ([path] if path.is_file() else [*find(path), *sorted(path.rglob("*.csv"))])]
+    return list({file.resolve(): file for file in every}.values())
+
+
+def check(run: Run) -> None:
+    """ValueError in one line for a record that lacks what a table needs of it."""
+    need(run, run.start, {"created": str, "config": dict}, "its first line")
+    need(run, run.start["config"], CONFIG, "its configuration")
+    for evaluation in run.evaluations:
+        step = f"the evaluation at step {evaluation['step']}"
+        need(run, evaluation, {"seed": int, "phase": str, "step": int, "success": list}, step)
+        outcomes = evaluation["success"]
+        if not all(isinstance(outcome, int | float) for outcome in outcomes) or not 0 <= sum(outcomes) <= len(outcomes) > 0:
+            raise ValueError(f"{run.path}: {step} has no outcomes of episodes")
+    if run.end:
+        need(run, run.end, {"status": str}, "its end")
+
+
+def need(run: Run, given: dict[str, Any], fields: Mapping[str, type], where: str) -> None:
+    for name, kind in fields.items():
+        if not isinstance(given.get(name), kind):
+            raise ValueError(
+                f"{run.path}: {where} has no {name}" if name not in given else f"{run.path}: {where} has {name} {given[name]!r}"
+            )
