@@ -2,7 +2,8 @@
 
 For each phase, number of seeds and mode: the time of an update (median and quartiles), its floating-point operations, the
 time that these would take at the machine's measured rate of matrix products, and the ratio of the two. Then the time of one
-action on the CPU for each backbone. Products and updates are timed in turn, so other load on the machine moves both.
+action on the CPU for each backbone and for the method. Products and updates are timed in turn, so other load on the machine
+moves both.
 """
 
 import json
@@ -143,6 +144,7 @@ def main(arguments: list[str] | None = None) -> int:
             n: configure(options.task, options.method, preset=options.preset, seeds=tuple(range(n))) for n in options.seeds
         }
         actors = {name: configure(options.task, backbone=name, preset=options.preset) for name in names("backbones", Backbone)}
+        actors[options.method] = configure(options.task, options.method, preset=options.preset)
     except ValueError as error:
         refuse(error)
     if options.repeats < 2:
@@ -161,8 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
     print(tabulate(shown, headers, disable_numparse=True))
 
     latencies = {name: time_action(config, 1, 50) for name, config in actors.items()}
-    print("\none action of dfp on the CPU, one thread\n")
-    print(tabulate([(n, f"{ms:.2f}") for n, ms in latencies.items()], ["backbone", "ms"], disable_numparse=True))
+    print(f"\none action of dfp with each backbone, and of {options.method}, on the CPU, one thread\n")
+    print(tabulate([(n, f"{ms:.2f}") for n, ms in latencies.items()], ["actor", "ms"], disable_numparse=True))
     if options.out:
         record = {"versions": versions(), "device": device, "threads": torch.get_num_threads(), "preset": options.preset,
                   "method": options.method,

@@ -96,6 +96,6 @@ def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]
     lacking = tuple(seed for seed in range(table.seeds) if seed not in have)[: max(table.seeds - len(have), 0)]
     if not lacking or preset == "imported":
         return []
-    options = f"{row.options} --task {task} --preset {preset} --protocol {table.protocol}"
+    options = f"{row.options(task, preset)} --task {task} --preset {preset} --protocol {table.protocol}"
     command = f"python -m eval.run {options} --seeds {' '.join(map(str, lacking))}"
     return [Gap(command, row.label, row.method, preset, task, table.protocol, lacking, table.seeds)]

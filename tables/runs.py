@@ -37,8 +37,10 @@ def load(paths: Iterable[Path]) -> list[Run]:
             for run in found:
                 check(run)
             runs += found
-        except (ValueError, OSError) as error:
+        except ValueError as error:
             print(f"left out: {error}", file=sys.stderr)
+        except OSError as error:
+            print(f"left out: {path}: {error.strerror}", file=sys.stderr)
     return runs
 
 
@@ -55,11 +57,18 @@ def check(run: Run) -> None:
     for evaluation in run.evaluations:
         step = f"the evaluation at step {evaluation['step']}"
         need(run, evaluation, {"seed": int, "phase": str, "step": int, "success": list}, step)
-        outcomes = evaluation["success"]
-        if not all(isinstance(outcome, int | float) for outcome in outcomes) or not 0 <= sum(outcomes) <= len(outcomes) > 0:
+        if not is_share(evaluation["success"]):
             raise ValueError(f"{run.path}: {step} has no outcomes of episodes")
     if run.end:
         need(run, run.end, {"status": str}, "its end")
+
+
+def is_share(outcomes: list[Any]) -> bool:
+    """Whether these are outcomes of episodes, 0 or 1, or a share of solved ones."""
+    try:
+        return 0 <= min(outcomes) <= max(outcomes) <= 1
+    except (TypeError, ValueError):
+        return False
 
 
 def need(run: Run, given: dict[str, Any], fields: Mapping[str, type], where: str) -> None:

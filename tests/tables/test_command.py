@@ -1,0 +1,118 @@
+"""The command line: every table, every command that it prints, and what it may import."""
+
+import ast
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from eval import run
+from eval.protocol import PRESETS
+from eval.record import Run
+from tables import spec
+from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
+from tables.cells import matches
+from tables.document import with_table
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("preset", ["paper", "quick"])
+def test_every_command_of_every_table_parses_and_makes_a_run_that_its_cell_counts(preset):
+    commands = {gap.command: gap for name in NAMES for gap in from_records(name, [], [], preset).gaps() if gap.seeds}
+    assert len(commands) > 150
+    rows = {(row.label, row.method): row for table in spec.TABLES.values() for row in table.rows}
+    for command, gap in commands.items():
+        _, config = run.parse(shlex.split(command)[3:])
+        made = Run(Path("made"), {"config": config.to_json()})
+        plain = made.start["config"]
+        assert (plain["method"], plain["task"], plain["protocol"], plain["preset"]) == (
+            gap.method,
+            gap.task,
+            gap.protocol,
+            gap.preset,
+        )
+        assert plain["seeds"] == list(gap.seeds) and matches(made, rows[gap.label, gap.method]), command
+
+
+def test_from_an_empty_folder_every_table_is_empty_cells_with_a_command(tables):
+    text = tables("--all")
+    assert all(f"Table {name}. " in text for name in IN_PAPER)
+    assert text.count("the first is\n  python -m eval.") == len(NAMES) - 1, "Table 10 is a sum"
+
+
+@pytest.mark.parametrize("format", ["text", "markdown", "latex", "html", "csv"])
+def test_every_table_of_the_paper_renders_in_every_format(tables, format):
+    text = tables("--all", "--source", "paper", "--format", format)
+    assert "97.6" in text and ("3500" if format == "csv" else "3,500") in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["11"], "unknown table '11'"),
+        (["plam", "1"], "unknown table 'plam'"),
+        ([], "name a table"),
+        (["1", "--preset", "papr"], "'papr' (choose from"),
+        (["1", "--formt", "csv"], "did you mean --format?"),
+        (["quick", "--source", "paper"], "table quick is not in the paper"),
+        (["9", "--against", "paper"], "table 9 has no success rates of the paper"),
+        (["compare"], "runs"),
+    ],
+)
+def test_what_is_mistyped_is_refused_in_one_line(refused, arguments, words):
+    line = refused(*arguments)
+    assert line.startswith("error: ") and words in line
+
+
+def test_the_presets_are_those_of_the_runs():
+    assert {*PRESETS, "imported"} == set(spec.PRESETS)
+
+
+def test_all_against_the_paper_is_every_table_of_success_rates(tables):
+    assert COMPARABLE == ["1", "2", "3", "4", "6", "7"]
+    assert tables("--all", "--against", "paper").count(", against arXiv") == len(COMPARABLE)
+
+
+def test_tables_never_load_torch_and_import_no_more_than_they_may():
+    code = "import sys, tables.__main__; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
+    ours = {"algos", "backbones", "envs", "eval"}
+    for path in (ROOT / "tables").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in getattr(node, "names", [])]
+            if isinstance(node, ast.Import | ast.ImportFrom):
+                used = {name for name in names if name.split(".")[0] in ours}
+                assert used <= {"eval.record", "eval.methods", "envs.command"}, path
+
+
+def test_the_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch):
+    from tables.__main__ import main
+
+    monkeypatch.chdir(ROOT)
+    capsys.readouterr()
+    assert main(["quick", "--runs", "records", "--format", "markdown"]) == 0
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    table = capsys.readouterr().out.strip()
+    assert with_table(readme, "quick", table) == readme, "python -m tables quick --runs records --into README.md"
+
+
+def test_a_table_is_written_into_its_place_alone(tmp_path, tables, refused):
+    path = tmp_path / "a.md"
+    path.write_text("before\n<!-- table: quick -->\nold\n<!-- end -->\nafter\n<!-- table: 1 -->\n<!-- end -->\n")
+    tables("quick", "--into", str(path))
+    text = path.read_text()
+    assert text.startswith("before\n<!-- table: quick -->\n\nAll eight") and "old" not in text
+    assert text.endswith("<!-- end -->\nafter\n<!-- table: 1 -->\n<!-- end -->\n")
+    before = path.read_text()
+    assert "0 places between '<!-- table: 2 -->'" in refused("2", "--runs", str(tmp_path), "--into", str(path))
+    assert path.read_text() == before
+
+
+def test_the_learning_curve_is_a_picture(tmp_path, write_run, tables, refused):
+    assert "no evaluation" in refused("--runs", str(tmp_path), "--curve", str(tmp_path / "c.png"))
+    write_run("a", {0: [1], 1: [0]})
+    tables("--curve", str(tmp_path / "c.png"))
+    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")

@@ -1,0 +1,69 @@
+"""Results of others from CSV files."""
+
+import pytest
+
+from tables.imports import read_csv
+
+GOOD = """method,task,seed,phase,step,success
+dfp,cube-double-task2,0,online,20,0.75
+dfp,cube-double-task2,0,online,10,0.5
+dfp,cube-double-task2,0,offline,10,0.25
+dfp,cube-double-task2,1,online,20,1
+"""
+
+
+@pytest.fixture
+def path(tmp_path):
+    path = tmp_path / "theirs.csv"
+    path.write_text(GOOD)
+    return path
+
+
+def test_a_file_becomes_finished_runs_with_their_evaluations_in_order(path):
+    one, two = read_csv(path)
+    assert [(e["phase"], e["step"], e["success"]) for e in one.evaluations] == [
+        ("offline", 10, [0.25]),
+        ("online", 10, [0.5]),
+        ("online", 20, [0.75]),
+    ]
+    assert (one.status, one.start["config"]["preset"], one.start["config"]["offline_steps"]) == ("finished", "imported", 10)
+    assert two.start["config"]["seeds"] == [1]
+
+
+def test_imported_results_are_a_preset_of_their_own_and_marked(path, cell, write_run):
+    write_run("a", {2: [0]})
+    assert cell("1")["n"] == "1", "they do not count beside the suite's runs"
+    found = cell("1", "--preset", "imported")
+    assert (found["mean"], found["n"], found["notes"]) == ("87.5", "2", f"imported from {path}")
+
+
+def test_without_a_phase_lines_are_online(tmp_path, cell):
+    (tmp_path / "short.csv").write_text("method,task,seed,step,success\ndfp,cube-double-task2,0,20,0.5\n")
+    assert cell("1", "--preset", "imported")["mean"] == "50"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("dfp,cube-double-task2,0,online,20,97.6", "success '97.6': a share of episodes, from 0 to 1"),
+        ("dfp,cube-double-task2,0,online,20,nan", "success 'nan'"),
+        ("dfp,cube-double-task2,0,online,20,", "no success"),
+        ("dfp,cube-double-task2,0,online,-1,1", "step '-1': a whole number"),
+        ("dfp,cube-double-task2,x,online,1,1", "seed 'x': a whole number"),
+        ("dfp,cube-double-task2,0,middle,1,1", "phase 'middle': offline or online"),
+        ("dfp", "no task"),
+    ],
+)
+def test_bad_lines_are_named_and_the_rest_counts(path, capsys, cell, line, words):
+    path.write_text(GOOD + line + "\n")
+    assert len(read_csv(path)) == 2
+    (said,) = capsys.readouterr().err.strip().splitlines()
+    assert said == f"left out: {path}, line 6: {said.partition('line 6: ')[2]}" and words in said
+
+
+def test_a_csv_file_of_something_else_is_named(tmp_path, tables, capsys):
+    (tmp_path / "other.csv").write_text("a,b\n1,2\n")
+    from tables.__main__ import main
+
+    assert main(["1", "--runs", str(tmp_path)]) == 0
+    assert "other.csv: no column method" in capsys.readouterr().err

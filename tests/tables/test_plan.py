@@ -1,0 +1,56 @@
+"""The plan: what is missing, and how long it takes."""
+
+import json
+import re
+
+import pytest
+
+
+def lines(text: str, method: str) -> list[list[str]]:
+    return [re.split(r"  +", line) for line in text.splitlines() if line.startswith(method + "  ")]
+
+
+def test_an_empty_folder_lacks_everything(tables):
+    commands = tables("plan", "1", "--shell").split("\n")[:-1]
+    assert len(commands) == len(set(commands)) == 6 * 12
+    assert all(
+        command.startswith("python -m eval.run --method ") and command.endswith(" --seeds 0 1 2 3 4") for command in commands
+    )
+    assert "72 gaps, 360 runs of one seed; 0.0 hours, and 72 gaps of methods that were not timed" in tables("plan", "1")
+
+
+def test_tables_that_share_runs_ask_for_them_once(tables):
+    def count(*names: str) -> int:
+        return len(tables("plan", *names, "--shell").splitlines())
+
+    assert count("1", "2") == 8 * 12 == count("6")
+    assert count("3") == 4 * 3 and count("1", "3") == count("1") + 3 * 3, "lambda = 0.5 is Table 1's DFP"
+    assert count("1", "4") == count("1") + 3 * 12, "so is K = 4, and K = 2 on Robomimic"
+
+
+def test_hours_are_those_of_finished_runs_of_the_method_on_the_task_if_there_are_any(write_run, tables):
+    write_run("a", {0: [1], 1: [1]}, seconds=7200)  # an hour a seed
+    write_run("b", {0: [1]}, seconds=3 * 3600, task="lift")
+    write_run("c", {1: [1]}, seconds=99 * 3600, task="lift", status="failed")
+    found = {line[1]: line[2:4] for line in lines(tables("plan", "1"), "DFP")}
+    assert found["cube-double-task2"] == ["2/5", "3.0"]
+    assert found["lift"] == ["1/5", "12.0"]
+    assert found["can"] == ["0/5", "10.0"], "the median of both runs, two hours, for five seeds"
+
+
+def test_without_runs_hours_are_those_of_the_timed_updates(tmp_path, tables):
+    updates = [
+        {"phase": p, "seeds": s, "ms": ms} for p, s, ms in (("offline", 1, 36.0), ("online", 1, 72.0), ("online", 4, 1.0))
+    ]
+    bench = {"method": "dfp", "preset": "paper", "device": "cpu", "updates": updates, "action_ms": {"drifting": 2.0}}
+    (tmp_path / "bench.json").write_text(json.dumps(bench))
+    assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"150.0"}  # five seeds, 10 + 20 hours
+    assert {line[3] for line in lines(tables("plan", "7"), "DFP")} == {"160.0"}  # eight seeds with elites from the start
+    assert {line[3] for line in lines(tables("plan", "1"), "MVP")} == {"?"}
+    text = tables("9")
+    assert re.search(r"Online Cost \(ms\).* 72\.00 \[1\]", text) and re.search(r"Evaluation Cost \(ms\).* 2\.00 \[1\]", text)
+
+
+@pytest.mark.parametrize("name", ["0", "table1", "paper"])
+def test_an_unknown_table_is_refused(refused, name):
+    assert f"unknown table '{name}'; there are 1, 2" in refused("plan", name)

@@ -1,0 +1,81 @@
+"""The rules of tables/rules.py."""
+
+import pytest
+
+from tables.result import Cell, Number
+from tables.rules import GENERATED, average, marks, ranked, summarise
+
+
+def test_marks_bold_every_tie_and_underline_the_next_lower_ones():
+    assert marks([99.8, 99.8, 99.6, None, 99.6, 3.0]) == ["best", "best", "second", "", "second", ""]
+    assert marks([1.0, 1.0]) == ["best", "best"]
+    assert marks([1.0, None]) == ["", ""], "one number is not compared with anything"
+
+
+def test_what_prints_the_same_ties_and_what_lacks_seeds_does_not_compete():
+    grid = [[Cell((Number(mean, 0.0, n),), wanted=5)] for mean, n in ((99.84, 5), (99.76, 5), (99.7, 5), (100.0, 4))]
+    assert [line[0].numbers[0].mark for line in ranked(grid, 1)] == ["best", "best", "second", ""]
+
+
+def test_ranks_are_those_of_one_phase():
+    grid = [[Cell((Number(a, n=1), Number(b, n=1)), wanted=1)] for a, b in ((1.0, 2.0), (3.0, 0.0))]
+    assert [[n.mark for n in line[0].numbers] for line in ranked(grid, 1)] == [["second", "best"], ["best", "second"]]
+
+
+def test_a_mean_over_tasks_has_no_std_and_as_many_seeds_as_its_poorest_task():
+    number = summarise({"a": {0: 1.0, 1: 3.0}, "b": {0: 4.0}})
+    assert (number.mean, number.std, number.n) == (3.0, None, 1)
+    assert summarise({"a": {0: 1.0}, "b": {}}).mean is None
+
+
+def test_one_seed_has_no_std():
+    assert summarise({"a": {0: 1.0}}).std is None
+    assert summarise({"a": {0: 1.0, 1: 3.0}}).std == pytest.approx(2**0.5)
+
+
+def test_an_average_needs_every_column():
+    full, empty = Cell((Number(1.0, n=5),), wanted=5), Cell((Number(),), wanted=5)
+    assert average([full, empty]).numbers[0].mean is None
+    assert average([full, Cell((Number(2.0, n=3),), wanted=5)]).numbers[0] == Number(1.5, None, 3)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"physics": {"hash": "other", "last_obs": [1.0, 2.5]}}, "physics (a fixed rollout ends 0.5 apart)"),
+        ({"dataset": {"sha256": "other"}}, "dataset (sha256 same, other)"),
+        ({"algo": {"name": "dfp", "num_elites": 5}}, "algo.num_elites (4, 5)"),
+    ],
+)
+def test_runs_on_different_ground_are_refused_and_footnoted_when_forced(write_run, cell, tables, other, words):
+    a, b = write_run("a", {0: [1]}), write_run("b", {1: [0]}, **other)
+    refused = cell("1")
+    assert (refused["mean"], refused["text"]) == ("", "refused")
+    assert refused["notes"] == f"refused: {a} and {b} differ in {words}; --mixed shows the mean"
+    forced = cell("1", "--mixed")
+    assert (forced["mean"], forced["notes"]) == ("50", f"mixed: {a} and {b} differ in {words}")
+    assert "refused [1]" in tables("1")
+
+
+def test_a_rounding_difference_is_the_same_simulator(write_run, cell):
+    write_run("a", {0: [1]})
+    write_run("b", {1: [0]}, physics={"hash": "other processor", "last_obs": [1.0, 2.0001]})
+    assert (cell("1")["mean"], cell("1")["notes"]) == ("50", "")
+
+
+def test_how_often_a_run_was_evaluated_is_no_difference(write_run, cell):
+    write_run("a", {0: [1]}, eval_every=10)
+    write_run("b", {1: [0]}, eval_every=20, log_every=3)
+    assert cell("1")["mean"] == "50"
+
+
+def test_rows_on_different_data_are_compared_with_a_note(write_run, tables):
+    write_run("a", {0: [1]})
+    write_run("b", {0: [1]}, method="mvp", dataset={"sha256": "other", "source": "fetched"})
+    assert "cube-double-task2: not all rows are comparable" in tables("1")
+
+
+def test_generated_data_is_marked(write_run, tables):
+    write_run("a", {0: [1]}, dataset={"sha256": "same", "source": "generated"})
+    text = tables("1")
+    assert "100.0 (1/5) †" in text and f"† {GENERATED}" in text
