@@ -1,26 +1,26 @@
 """The paper's tables from run records: `python -m tables 1 2 3 4 7`, `python -m tables quick`, `python -m tables --all`.
 
-`python -m tables plan TABLE` says what is still to run, `python -m tables compare RUNS` lays your methods beside the paper's.
+`python -m tables plan TABLE` says what is still to run, `python -m tables compare RUNS` lays your methods beside the paper's,
+`python -m tables figure NAME` draws. Each has its --help.
 """
 
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 
 from envs.command import Parser, run_command
-from tables import compare, plan
 from tables.against import beside
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
 from tables.costs import load_benches
 from tables.document import write_table
-from tables.figures import learning_curve
 from tables.render import FORMATS, render, to_csv
 from tables.result import Result
 from tables.runs import folders, load
 from tables.spec import PRESETS
 
-COMMANDS: dict[str, Callable[[list[str]], None]] = {"plan": plan.main, "compare": compare.main}
+COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures"}
 
 
 def first_gap(result: Result) -> str:
@@ -46,9 +46,6 @@ def tables(arguments: list[str]) -> None:
     )
     parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
     parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
-    parser.add_argument(
-        "--curve", type=Path, metavar="FILE", help="draw the records' learning curves into this picture instead"
-    )
     options = parser.parse_args(arguments)
     allowed, why = list(NAMES), ""
     if options.source == "paper":
@@ -57,16 +54,12 @@ def tables(arguments: list[str]) -> None:
         allowed, why = COMPARABLE, "has no success rates of the paper"
     check(options.tables, allowed, why)
     names = allowed if options.all else options.tables
+    if not names:
+        raise ValueError(f"name a table, of {', '.join(NAMES)}, or --all")
     if options.source == "paper":
         return show(list(map(from_paper, names)), options.format, options.into)
     paths = folders(options.runs)
     runs, benches = load(paths), load_benches(paths)
-    if options.curve:
-        if not any(run.evaluations for run in runs):
-            raise ValueError(f"no evaluation in the records of {', '.join(map(str, paths))}")
-        return learning_curve(runs, options.curve)
-    if not names:
-        raise ValueError(f"name a table, of {', '.join(NAMES)}, or --all")
     if options.against:
         return show([beside(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
     results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]
@@ -88,7 +81,7 @@ def show(results: Sequence[Result], format: str, into: Path | None) -> None:
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command, *rest = arguments or [""]
-    run_command(lambda: COMMANDS[command](rest) if command in COMMANDS else tables(arguments))
+    run_command(lambda: import_module(COMMANDS[command]).main(rest) if command in COMMANDS else tables(arguments))
     return 0
 
 

@@ -3,13 +3,11 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from functools import reduce
-from typing import Any
 
 from eval.record import Run
 from tables import rules
 from tables.result import Cell, Gap, Line, Number, Result
-from tables.spec import Column, Row, Table
+from tables.spec import Column, Row, Table, belongs
 
 Found = Mapping[tuple[str, str, str, str], Sequence[Run]]  # by method, task, preset and protocol
 
@@ -55,7 +53,7 @@ def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixe
     gaps: list[Gap] = []
     refused = False
     for task in column.tasks:
-        own = [run for run in found.get((row.method, task, preset, table.protocol), ()) if matches(run, row)]
+        own = [run for run in found.get((row.method, task, preset, table.protocol), ()) if belongs(run.start["config"], row)]
         by_seed, remarks = rules.counted(own, table.phases)
         notes += remarks
         if by_seed and (conflict := rules.conflict(by_seed.values())):
@@ -76,18 +74,6 @@ def rate(run: Run, seed: int, phase: str) -> float:
     evaluation = run.last(seed, phase)
     assert evaluation
     return 100 * statistics.fmean(evaluation["success"])
-
-
-def matches(run: Run, row: Row) -> bool:
-    """Whether a run is the row's method with the row's values, and with no other change."""
-    config = run.start["config"]
-
-    def value(name: str) -> Any:
-        return reduce(lambda part, field: part.get(field, {}), name.split("."), config)
-
-    return (
-        all(value(name) == wanted for name, wanted in row.changes.items()) and not config["changes"].keys() - row.changes.keys()
-    )
 
 
 def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]) -> list[Gap]:

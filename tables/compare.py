@@ -14,7 +14,7 @@ from tables.cells import build
 from tables.render import FORMATS, render
 from tables.result import Cell, Line, Number, Result
 from tables.runs import folders, load
-from tables.spec import Row, Table, each
+from tables.spec import Row, Table, each, label_of
 
 PHASES = ("offline", "online")
 
@@ -44,11 +44,11 @@ def entries(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
         kinds[config["method"], config["preset"], config["protocol"], repr(sorted(config["changes"].items()))].append(run)
     found = []
     for (method, preset, protocol, _), group in kinds.items():
-        changes = group[0].start["config"]["changes"]
+        config = group[0].start["config"]
         tasks = sorted({run.start["config"]["task"] for run in group})
         phases = PHASES if protocol == "offline-to-online" else PHASES[:1]
         for phase in phases:
-            row = Row(name_of(method, changes, preset), method, changes)
+            row = Row(f"{label_of(config)} ({preset})", method, config["changes"])
             table = Table("", (row,), each(*tasks), protocol, (phase,), seeds=0, average=False)
             (line,) = build("", table, group, preset, mixed).lines
             found += [
@@ -56,13 +56,6 @@ def entries(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
                 for task, cell in zip(tasks, line.cells, strict=True)
             ]
     return [entry for entry in found if entry.number.mean is not None or entry.cell.notes]
-
-
-def name_of(method: str, changes: dict[str, object], preset: str) -> str:
-    """How a line names a method as it was run: DFP (quick, num_elites 8)."""
-    name = METHODS[method].label if method in METHODS else method
-    values = [f"{option.rpartition('.')[2]} {value}" for option, value in changes.items()]
-    return f"{name} ({', '.join([preset, *values])})"
 
 
 def printed() -> list[Entry]:

@@ -10,9 +10,8 @@ from typing import Any
 from eval.methods import DEFAULT, METHODS
 from eval.record import Run
 from tables import published
-from tables.cells import matches
 from tables.result import Cell, Gap, Line, Number, Result
-from tables.spec import ALL_METHODS, TABLES, Table
+from tables.spec import ALL_METHODS, TABLES, Table, belongs
 
 TITLES = {"9": "Time of an online training step and of an action (ms)", "10": "Compute (hours)"}
 EXPERIMENTS = {
@@ -118,17 +117,17 @@ def build_10(runs: Sequence[Run], preset: str) -> Result:
 
 def experiment(run: Run, preset: str) -> str:
     """The first experiment that a run belongs to."""
-    return next((name for name, key in EXPERIMENTS.items() if belongs(run, TABLES[key], preset)), OTHER)
+    return next((name for name, key in EXPERIMENTS.items() if asks_for(TABLES[key], run, preset)), OTHER)
 
 
-def belongs(run: Run, table: Table, preset: str) -> bool:
-    """Whether a run, finished or not, is one that the table asks for."""
+def asks_for(table: Table, run: Run, preset: str) -> bool:
+    """Whether a run, finished or not, is one of the table's."""
     config = run.start["config"]
     tasks = {task for column in table.columns for task in column.tasks}
     return (
         (config["preset"], config["protocol"]) == (table.preset or preset, table.protocol)
         and config["task"] in tasks
-        and any(row.method == config["method"] and matches(run, row) for row in table.rows)
+        and any(belongs(config, row) for row in table.rows)
     )
 
 

@@ -1,14 +1,13 @@
 """From run records to a frame of success rates: what figures draw and statistics summarise."""
 
 from collections.abc import Sequence
-from functools import reduce
-from typing import Any
 
 import pandas as pd
 
 from eval.methods import METHODS
 from eval.record import Run
-from tables.spec import MAIN, Row
+from tables.rules import on_generated_data
+from tables.spec import MAIN, Row, belongs, label_of
 from tables.stats import Scores, margin
 
 TASKS = [column.label for column in MAIN]
@@ -41,35 +40,11 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
-def belongs(config: dict[str, Any], row: Row) -> bool:
-    """Whether a run is the row's method with the row's values, and with no other change."""
-
-    def value(name: str) -> Any:
-        return reduce(lambda part, field: part.get(field, {}), name.split("."), config)
-
-    return (
-        config["method"] == row.method
-        and all(value(name) == wanted for name, wanted in row.changes.items())
-        and not config["changes"].keys() - row.changes.keys()
-    )
-
-
 def rows_of(runs: Sequence[Run]) -> tuple[Row, ...]:
     """Each method and each variant in the records as a row: the named methods in their order, then other pairs."""
-    configs = {label_of(run): run.start["config"] for run in runs}
+    configs = {label_of(run.start["config"]): run.start["config"] for run in runs}
     rows = [Row(label, config["method"], config["changes"]) for label, config in configs.items()]
     return tuple(sorted(rows, key=lambda row: (*in_order(list(METHODS), row.method), row.label)))
-
-
-def label_of(run: Run) -> str:
-    """A run's method as the paper prints it, and the values in which the run differs from it."""
-    config = run.start["config"]
-    name = METHODS[config["method"]].label if config["method"] in METHODS else config["method"]
-    return ", ".join([name, *(f"{option.rpartition('.')[2]} {value}" for option, value in sorted(config["changes"].items()))])
-
-
-def on_generated_data(run: Run) -> bool:
-    return run.start.get("dataset", {}).get("source") == "generated"
 
 
 def in_order(names: Sequence[str], name: str) -> tuple[int, str]:

@@ -11,7 +11,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
 from eval.record import Run
-from tables.curves import in_order, label_of, on_generated_data
+from tables.curves import in_order
+from tables.rules import on_generated_data
+from tables.spec import label_of
 from tables.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 
 SUCCESS = "success rate (%)"
@@ -68,7 +70,7 @@ def title(run: Run) -> str:
     data = ["generated data"] if on_generated_data(run) else []
     seeds = f"{len(config['seeds'])} seeds, mean and range" if len(config["seeds"]) > 1 else f"seed {config['seeds'][0]}"
     status = [] if run.status == "finished" else [run.status]
-    return ", ".join([label_of(run), config["task"], f"preset {config['preset']}", *data, seeds, *status])
+    return ", ".join([label_of(run.start["config"]), config["task"], f"preset {config['preset']}", *data, seeds, *status])
 
 
 def draw(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:

@@ -1,8 +1,9 @@
 """What each figure is and how it is drawn (arXiv 2605.07727, Figures 1 and 3-5; the aggregates of arXiv 2108.13264)."""
 
 import math
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +12,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 from matplotlib.lines import Line2D
 
+from envs.command import Parser
 from eval.methods import METHODS
 from eval.record import Run
 from tables.curves import common, final_scores, points, rows_of, summary
-from tables.spec import MAIN, TABLES, Row, cubes, rows
+from tables.rules import is_imported
+from tables.runs import folders, load
+from tables.spec import MAIN, PRESETS, TABLES, Row, cubes, label_of, rows
 from tables.stats import Estimate, bootstrap, interquartile_mean, mean, performance_profile, probability_of_improvement
 from tables.style import COLUMN, PAGE, check_suffix, in_steps, looks, save, shade_offline, style
 
@@ -185,10 +189,43 @@ def draw(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> N
         data = data[data["task"].isin(figure.tasks)]
     if data.empty:
         raise ValueError(f"figure {name}: no finished run of preset {preset} belongs to it")
+    path.parent.mkdir(parents=True, exist_ok=True)
     with style():
         save(figure.draw(data, rows), path)
 
 
-def learning_curve(runs: Sequence[Run], path: Path) -> None:
-    """Every method and task in the records, of the preset of the first run."""
-    draw("curves", runs, path, runs[0].start["config"]["preset"])
+def beside(runs: Sequence[Run], preset: str) -> list[Run]:
+    """The runs, imported results among them as methods of their own in this preset."""
+
+    def own(run: Run) -> Run:
+        config = run.start["config"]
+        method = f"{label_of(config)} (imported)"
+        return replace(run, start={**run.start, "config": {**config, "method": method, "preset": preset}})
+
+    return [own(run) if is_imported(run) else run for run in runs]
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m tables figure", description=__doc__)
+    named = "; ".join(f"{name}: {figure.title}" for name, figure in FIGURES.items())
+    parser.add_argument("figures", nargs="+", metavar="FIGURE", choices=[*FIGURES], help=named)
+    parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="draw the runs of this preset (default: paper)")
+    parser.add_argument(
+        "--out", type=Path, default=Path("figures"), help="a png or pdf file, or a folder for both of each figure"
+    )
+    options = parser.parse_args(arguments)
+    runs = beside(load(folders(options.runs)), options.preset)
+    if options.out.suffix:
+        if len(options.figures) > 1:
+            raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")
+        return draw(options.figures[0], runs, options.out, options.preset)
+    for name in options.figures:
+        for suffix in (".png", ".pdf"):
+            path = options.out / f"figure-{name}{suffix}"
+            try:
+                draw(name, runs, path, options.preset)
+            except ValueError as error:
+                print(f"left out: {error}", file=sys.stderr)
+                break
+            print(path)

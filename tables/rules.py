@@ -153,9 +153,13 @@ def unlike(label: str, cells: Iterable[Cell]) -> str | None:
 def remarks(runs: Iterable[Run]) -> list[str]:
     """What a reader must know of the runs behind a cell."""
     runs = list(runs)
-    generated = [GENERATED] if any(fact(run, "dataset", "source") == "generated" for run in runs) else []
+    generated = [GENERATED] if any(map(on_generated_data, runs)) else []
     imported = [f"imported from {path}" for path in dict.fromkeys(run.path for run in runs if is_imported(run))]
     return generated + imported
+
+
+def on_generated_data(run: Run) -> bool:
+    return fact(run, "dataset", "source") == "generated"
 
 
 def is_imported(run: Run) -> bool:

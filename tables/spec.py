@@ -1,6 +1,7 @@
 """What each table of success rates is: its rows, its columns, and which runs belong to a cell (arXiv 2605.07727)."""
 
 from dataclasses import dataclass, field
+from functools import reduce
 from typing import Any
 
 from eval.methods import METHODS
@@ -73,6 +74,26 @@ GROUPS = (
 OFFLINE_TASKS = ("cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4")
 OFFLINE_METHODS = ("bc", "iql", "rebrac", "idql", "srpo", "cac", "fawac", "fbrac", "ifql", "fql", "dfp")
 ALL_METHODS = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
+
+
+def belongs(config: dict[str, Any], row: Row) -> bool:
+    """Whether a run's configuration is the row's method with the row's values, and with no other change."""
+
+    def value(name: str) -> Any:
+        return reduce(lambda part, field: part.get(field, {}), name.split("."), config)
+
+    return (
+        config["method"] == row.method
+        and all(value(name) == wanted for name, wanted in row.changes.items())
+        and not config["changes"].keys() - row.changes.keys()
+    )
+
+
+def label_of(config: dict[str, Any]) -> str:
+    """A run's method as the paper prints it, and the values in which the run differs from it."""
+    name = METHODS[config["method"]].label if config["method"] in METHODS else config["method"]
+    return ", ".join([name, *(f"{option.rpartition('.')[2]} {value}" for option, value in sorted(config["changes"].items()))])
+
 
 TABLES = {
     "1": Table("Success rate (%), offline-to-online", rows("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "dfp"), MAIN),

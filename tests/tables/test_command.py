@@ -10,11 +10,13 @@ import pytest
 
 from eval import run
 from eval.protocol import PRESETS
-from eval.record import Run
 from tables import spec
+from tables.__main__ import COMMANDS, main
 from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
-from tables.cells import matches
+from tables.curves import points, rows_of
 from tables.document import with_table
+from tables.figures import beside, draw
+from tables.runs import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -26,15 +28,14 @@ def test_every_command_of_every_table_parses_and_makes_a_run_that_its_cell_count
     rows = {(row.label, row.method): row for table in spec.TABLES.values() for row in table.rows}
     for command, gap in commands.items():
         _, config = run.parse(shlex.split(command)[3:])
-        made = Run(Path("made"), {"config": config.to_json()})
-        plain = made.start["config"]
+        plain = config.to_json()
         assert (plain["method"], plain["task"], plain["protocol"], plain["preset"]) == (
             gap.method,
             gap.task,
             gap.protocol,
             gap.preset,
         )
-        assert plain["seeds"] == list(gap.seeds) and matches(made, rows[gap.label, gap.method]), command
+        assert plain["seeds"] == list(gap.seeds) and spec.belongs(plain, rows[gap.label, gap.method]), command
 
 
 def test_from_an_empty_folder_every_table_is_empty_cells_with_a_command(tables):
@@ -77,7 +78,7 @@ def test_all_against_the_paper_is_every_table_of_success_rates(tables):
 
 
 def test_tables_never_load_torch_and_import_no_more_than_they_may():
-    code = "import sys, tables.__main__; sys.exit('torch' in sys.modules)"
+    code = f"import sys, tables.__main__, {', '.join(COMMANDS.values())}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT).returncode == 0
     ours = {"algos", "backbones", "envs", "eval"}
     for path in (ROOT / "tables").glob("*.py"):
@@ -89,14 +90,18 @@ def test_tables_never_load_torch_and_import_no_more_than_they_may():
 
 
 def test_the_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch):
-    from tables.__main__ import main
-
     monkeypatch.chdir(ROOT)
     capsys.readouterr()
     assert main(["quick", "--runs", "records", "--format", "markdown"]) == 0
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     table = capsys.readouterr().out.strip()
     assert with_table(readme, "quick", table) == readme, "python -m tables quick --runs records --into README.md"
+
+
+def test_the_readme_s_picture_is_what_the_records_give(tmp_path):
+    draw("curves", load([ROOT / "records" / "quick"]), tmp_path / "curve.png", "quick")
+    stored = (ROOT / "records" / "quick" / "learning_curve.png").read_bytes()
+    assert (tmp_path / "curve.png").read_bytes() == stored, "records/README.md has the command that draws it"
 
 
 def test_a_table_is_written_into_its_place_alone(tmp_path, tables, refused):
@@ -111,8 +116,22 @@ def test_a_table_is_written_into_its_place_alone(tmp_path, tables, refused):
     assert path.read_text() == before
 
 
-def test_the_learning_curve_is_a_picture(tmp_path, write_run, tables, refused):
-    assert "no evaluation" in refused("--runs", str(tmp_path), "--curve", str(tmp_path / "c.png"))
+def test_figures_are_drawn_into_a_file_or_a_folder(tmp_path, write_run, tables, refused):
+    out = tmp_path / "figures"
+    assert "figure 1: no finished run" in refused("figure", "1", "--runs", str(tmp_path), "--out", str(out / "1.png"))
+    assert not out.exists()
     write_run("a", {0: [1], 1: [0]})
-    tables("--curve", str(tmp_path / "c.png"))
-    assert (tmp_path / "c.png").read_bytes().startswith(b"\x89PNG")
+    (tmp_path / "theirs.csv").write_text("method,task,seed,step,success\nqc-fql,cube-double-task2,0,20,0.5\n")
+    assert tables("figure", "1", "5", "curves", "--out", str(out)).split() == [
+        str(out / name) for name in ("figure-1.png", "figure-1.pdf", "figure-curves.png", "figure-curves.pdf")
+    ]
+    assert (out / "figure-1.png").read_bytes().startswith(b"\x89PNG")
+    assert "one file for 2 figures" in refused("figure", "1", "3", "--out", str(out / "a.png"), "--runs", str(tmp_path))
+
+
+def test_imported_curves_are_methods_of_their_own_beside_ours(tmp_path, write_run):
+    write_run("a", {0: [1]})
+    (tmp_path / "theirs.csv").write_text("method,task,seed,step,success\ndfp,cube-double-task2,0,20,0.5\n")
+    runs = beside(load([tmp_path]), "paper")
+    assert {row.label for row in rows_of(runs)} == {"DFP", "DFP (imported)"}
+    assert set(points(runs, rows_of(runs), "paper")["label"]) == {"DFP", "DFP (imported)"}

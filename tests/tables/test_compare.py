@@ -75,7 +75,7 @@ def test_a_method_that_the_paper_does_not_have_meets_all_or_the_one_named(write_
 
 def test_other_conditions_are_named(write_run, compare):
     path = write_run("a", SEEDS, task="lift", preset="quick", changes={"algo.num_elites": 8}, algo={"num_elites": 8})
-    row = compare(str(path))["DFP (quick, num_elites 8), lift, online"]
+    row = compare(str(path))["DFP, num_elites 8 (quick), lift, online"]
     assert row["ours"]["notes"] == "preset quick, theirs is paper"
 
 

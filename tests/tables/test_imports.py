@@ -2,6 +2,7 @@
 
 import pytest
 
+from tables.__main__ import main
 from tables.imports import read_csv
 
 GOOD = """method,task,seed,phase,step,success
@@ -61,9 +62,7 @@ def test_bad_lines_are_named_and_the_rest_counts(path, capsys, cell, line, words
     assert said == f"left out: {path}, line 6: {said.partition('line 6: ')[2]}" and words in said
 
 
-def test_a_csv_file_of_something_else_is_named(tmp_path, tables, capsys):
+def test_a_csv_file_of_something_else_is_named(tmp_path, capsys):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
-    from tables.__main__ import main
-
     assert main(["1", "--runs", str(tmp_path)]) == 0
     assert "other.csv: no column method" in capsys.readouterr().err
