@@ -70,7 +70,8 @@ class Starts:
     def __init__(self, ends: np.ndarray, horizon: int, device: str | torch.device = "cpu"):
         first = np.append(0, ends[:-1] + 1)
         counts = np.maximum(ends + 1 - horizon - first, 0)
-        self.ends, self.before = ends, np.append(0, np.cumsum(counts))  # starts before each episode, and all of them
+        self.first, self.ends = first, ends
+        self.before = np.append(0, np.cumsum(counts))  # starts before each episode, and all of them
         self._through = torch.from_numpy(self.before[1:]).to(device)
         self._shift = torch.from_numpy(first - self.before[:-1]).to(device)
 
@@ -82,10 +83,11 @@ class Starts:
         return numbers + self._shift[torch.searchsorted(self._through, numbers, right=True)]
 
     def shards(self) -> list[range]:
-        """The numbers of each shard's starts. A shard is as many whole episodes as come nearest to a million rows: one file
-        of cube-quadruple-100m, whose files have episodes and rows of equal number."""
+        """The numbers of each shard's starts. A shard is the whole episodes that come nearest to a million rows: one file of
+        cube-quadruple-100m, as all of its files have equally many rows."""
         rows = int(self.ends[-1]) + 1
         pieces = max(1, round(rows / SHARD_ROWS))
-        episodes = np.searchsorted(self.ends, rows * np.arange(pieces + 1) // pieces)
+        middles = (self.first + self.ends + 1) / 2  # an episode is of the piece that has its middle
+        episodes = np.searchsorted(middles, rows * np.arange(pieces + 1) / pieces)
         cuts = np.unique(self.before[episodes]).tolist()
         return [range(*pair) for pair in pairwise(cuts)]

@@ -22,7 +22,7 @@ from torch import Tensor
 from envs.datafile import Shape, read_sidecar, sha256, staged
 
 INDEX = "index.json"
-BLOCK_ROWS = 2**18
+BLOCK_ROWS = 2**17
 """Rows in memory at a time, while data are written."""
 
 

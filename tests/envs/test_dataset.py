@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from envs import dataset
 from envs.dataset import Dataset, Starts
 
 
@@ -42,6 +43,27 @@ def test_starts_are_exactly_the_rows_whose_chunk_stays_inside(horizon: int):
     data = episodes(*lengths)
     rows = [(i, j) for i, n in enumerate(lengths) for j in range(n + 1)]
     assert rows_of(data.starts(horizon)) == [row for row, (i, j) in enumerate(rows) if j + horizon <= lengths[i]]
+
+
+def test_shards_are_the_files_of_which_a_dataset_is_made():
+    """cube-quadruple-100m: 100 files of 1000 episodes of 1001 rows; each episode has 996 chunks of horizon 5."""
+    starts = Starts(np.arange(1, 100_001) * 1001 - 1, horizon=5)
+    assert starts.shards() == [range(i * 996_000, (i + 1) * 996_000) for i in range(100)]
+    assert starts[torch.tensor([0, 995, 996, 99_600_000 - 1])].tolist() == [0, 995, 1001, 100_099_994]
+
+
+@pytest.mark.parametrize("shard_rows", [1, 4, 7, 10, 100])
+def test_shards_part_the_starts_at_the_episodes_nearest_to_equal_parts(shard_rows: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dataset, "SHARD_ROWS", shard_rows)
+    data = episodes(1, 6, 2, 5, 1, 9)
+    shards = data.starts(2).shards()
+    assert [number for shard in shards for number in shard] == list(range(len(data.starts(2)))) and all(shards)
+    bounds = (0, 2, 9, 12, 18, 20, 30)  # rows between episodes; the first episode is too short for a chunk
+    pieces = max(1, round(30 / shard_rows))
+    nearest = {min(bounds, key=lambda bound: abs(bound - 30 * i / pieces)) for i in range(1, pieces)}
+    first_rows = {int(data.starts(2)[torch.tensor([shard[0]])]) for shard in shards[1:]}
+    following = {min(row for row in rows_of(data.starts(2)) if row >= bound) for bound in nearest - {0, 30}}
+    assert first_rows == following - {2}, "a shard without a chunk is none"
 
 
 def test_horizon_longer_than_every_episode_is_refused():
