@@ -97,10 +97,9 @@ class MappedRows:
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         """[...] row numbers to [..., *shape of a row]."""
-        found = torch.empty(*rows.shape, *self.data.shape[1:], device=self.online.device)
-        online = rows >= len(self.data)
-        found[online] = self.online[rows[online] - len(self.data)]
-        found[~online] = torch.from_numpy(self.data[rows[~online].cpu().numpy()]).to(found.device)
+        found = torch.from_numpy(self.data[rows.clamp_max(len(self.data) - 1).cpu().numpy()]).to(rows.device)
+        if (online := rows >= len(self.data)).any():
+            found[online] = self.online[rows[online] - len(self.data)]
         return found
 
     def __setitem__(self, rows: int | Tensor, values: Any) -> None:
