@@ -1,21 +1,28 @@
 """OGBench's manipulation tasks and their data (Park et al., ICLR 2025), reward and relabelling as OGBench has them."""
 
+import math
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
 import gymnasium
 import numpy as np
+from tqdm import tqdm
 
-from envs.datafile import data_files, origin_of, read_arrays
+from envs.datafile import Shape, data_files, origin_of, read_arrays, read_blocks, read_headers
 from envs.dataset import Dataset
+from envs.mapped import BLOCK_ROWS, INDEX, open_columns, unpacked_folder, write_columns
 from envs.task import Protocol, SuccessTiming, Task
 
 # OGBench hands Gymnasium float64 bounds at each look at its action space.
 warnings.filterwarnings("ignore", message=".*precision lowered by casting to float32", category=UserWarning)
+
+MEMORY_LIMIT = 4e9
+"""Bytes; a file with more of them in rows is read from disk or not at all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,24 +44,40 @@ class OGBenchTask(Task):
         return OGBenchEnv(InfoOnce(env), self)
 
     def load_dataset(self, folders: Sequence[Path]) -> Dataset:
-        """OGBench's data with the rewards and masks that OGBench's relabelling gives for this goal."""
-        from ogbench.relabel_utils import relabel_dataset
+        """OGBench's data with the rewards and masks that OGBench's relabelling gives for this goal.
 
-        path = self._find_file(folders)
-        origin = origin_of(path)
-        rows = self.read_rows(path)
-        env = self.make_env()
-        env.reset(seed=0)
-        relabel_dataset(self.env, env, rows)  # adds 'rewards' and 'masks'
+        On disk, as `python -m envs.unpack` left it, if it did; else in memory, from the file.
+        """
+        path = self._find_data(folders)
+        rows: Mapping[str, np.ndarray]
+        labels: Mapping[str, np.ndarray]
+        if path.is_dir():
+            rows, origin = self._open_rows(path)
+            labels = self._kept_labels(path, rows, origin)
+        else:
+            self._refuse_large(path)
+            origin, rows = origin_of(path), self.read_rows(path)
+            (labels,) = self.relabel([rows])
         ends = np.flatnonzero(rows["terminals"])
         return Dataset(
             obs=rows["observations"],
             action=rows["actions"],
-            reward=rows["rewards"],
-            mask=rows["masks"],
+            reward=labels["rewards"],
+            mask=labels["masks"],
             ends=ends,
             origin={**origin, "name": self.dataset, "rows": len(rows["observations"]), "episodes": len(ends)},
         )
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """The arrays of OGBench's files that are needed: the rows, and what any goal's reward depends on."""
+        shapes: dict[str, Shape] = {
+            "observations": (None, self.obs_dim),
+            "actions": (None, self.action_dim),
+            "terminals": (None,),
+            "qpos": (None, self.qpos_dim),
+        }
+        return {**shapes, "button_states": (None, self.num_buttons)} if self.num_buttons else shapes
 
     def read_rows(self, path: Path) -> dict[str, np.ndarray]:
         """The checked rows of one of OGBench's files, each episode's final observation included.
@@ -62,40 +85,101 @@ class OGBenchTask(Task):
         observations [N, obs_dim] f32, actions [N, action_dim] f32, terminals [N] bool (the final rows), qpos and
         button_states as far as the reward depends on them. ValueError with one line when anything is wrong.
         """
-        shapes = {
-            "observations": (None, self.obs_dim),
-            "actions": (None, self.action_dim),
-            "terminals": (None,),
-            "qpos": (None, self.qpos_dim),
-        }
-        if self.num_buttons:
-            shapes["button_states"] = (None, self.num_buttons)
-        rows = read_arrays(path, shapes)
-        if len({len(array) for array in rows.values()}) != 1:
-            lengths = ", ".join(f"{key} {len(array)}" for key, array in rows.items())
-            raise ValueError(f"{path}: arrays of different lengths: {lengths}")
-        for key in ("observations", "actions"):
-            rows[key] = rows[key].astype(np.float32, copy=False)
-        for key, array in rows.items():
-            if not np.isfinite(array).all():
-                raise ValueError(f"{path}: {key} has values that are not finite")
-        rows["terminals"] = rows["terminals"].astype(bool)
-        ends = np.flatnonzero(rows["terminals"])
-        if not rows["terminals"][-1:].any():
-            raise ValueError(f"{path}: the last row does not end an episode; the file may have been cut")
-        if np.diff(ends, prepend=-1).min() < 2:
-            raise ValueError(f"{path}: an episode of fewer than two rows, which has no transition")
+        rows = _checked_rows(path, read_arrays(path, self.shapes))
+        _check_episodes(path, np.flatnonzero(rows["terminals"]), len(rows["terminals"]))
         return rows
 
-    def _find_file(self, folders: Sequence[Path]) -> Path:
-        for folder in folders:
-            path = data_files(Path(folder), self.dataset)[-1]
-            if path.exists():
-                return path
+    def read_blocks(self, path: Path) -> Iterator[dict[str, np.ndarray]]:
+        """What `read_rows` returns, block by block; how its episodes end is known, and checked, after the last one."""
+        ends, total = [np.empty(0, int)], 0
+        for block in read_blocks(path, self.shapes, BLOCK_ROWS):
+            rows = _checked_rows(path, block)
+            yield rows
+            ends.append(total + np.flatnonzero(rows["terminals"]))
+            total += len(rows["terminals"])
+        _check_episodes(path, np.concatenate(ends), total)
+
+    def relabel(self, blocks: Iterable[Mapping[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+        """Of each block of rows the `rewards` and `masks` [N] f32 for this goal."""
+        from ogbench.relabel_utils import relabel_dataset
+
+        env = self.make_env()
+        env.reset(seed=0)
+        for block in blocks:
+            rows = dict(block)
+            relabel_dataset(self.env, env, rows)
+            yield {key: rows[key] for key in ("rewards", "masks")}
+
+    def sources(self, folder: Path) -> list[Path]:
+        """The files in `folder` that hold the data: `<dataset>.npz`, or else the shards `<dataset>/*.npz` in their order."""
+        path = data_files(folder, self.dataset)[-1]
+        shards = sorted(shard for shard in (folder / self.dataset).glob("*.npz") if not shard.stem.endswith("-val"))
+        return [path] if path.exists() else shards
+
+    def _find_data(self, folders: Sequence[Path]) -> Path:
+        """The folder of unpacked data, or the file."""
+        for folder in map(Path, folders):
+            if ((unpacked := unpacked_folder(folder, self.dataset)) / INDEX).exists():
+                return unpacked
+            match self.sources(folder):
+                case [path] if path.parent == folder:
+                    return path
+                case [shard, *_]:
+                    raise ValueError(f"{shard.parent}: `{self._unpacking(folder)}` makes these shards readable")
         raise FileNotFoundError(
             f"no {self.dataset}.npz in {', '.join(map(str, folders))}; "
             f"`python -m envs.fetch {self.name}` downloads it, `python -m envs.generate {self.name}` makes similar data"
         )
+
+    def _refuse_large(self, path: Path) -> None:
+        """ValueError for a file whose arrays are too much for memory."""
+        headers = read_headers(path, self.shapes).values()
+        size = sum(math.prod(header.shape) * header.dtype.itemsize for header in headers)
+        if size > MEMORY_LIMIT:
+            raise ValueError(f"{path}: {size / 1e9:.1f} GB of rows; `{self._unpacking(path.parent)}` leaves them on disk")
+
+    def _unpacking(self, folder: Path) -> str:
+        return f"python -m envs.unpack {self.name} --data {folder}"
+
+    def _open_rows(self, folder: Path) -> tuple[dict[str, np.memmap], dict[str, Any]]:
+        """The unpacked rows and their origin. ValueError when the files they came from have changed since."""
+        rows, facts = open_columns(folder, self.shapes)
+        present = {path.name: path.stat().st_size for path in self.sources(folder.parent)}
+        if not present.items() <= facts["sources"].items():
+            raise ValueError(f"{folder}: unpacked from other files than are there now; delete it and unpack again")
+        return rows, facts["origin"]
+
+    def _kept_labels(self, folder: Path, rows: Mapping[str, np.ndarray], origin: dict[str, Any]) -> dict[str, np.memmap]:
+        """This goal's rewards and masks, computed by the task's first run and kept beside the rows."""
+        kept, total = folder / self.name, len(rows["terminals"])
+        made_from = {"data": origin["sha256"], "env": self.env, "ogbench": version("ogbench")}
+        if not (kept / INDEX).exists():
+            keys = rows.keys() - {"observations", "actions", "terminals"}
+            begins = tqdm(range(0, total, BLOCK_ROWS), f"rewards of {self.name}", unit="block", delay=2)
+            blocks = ({key: np.asarray(rows[key][begin : begin + BLOCK_ROWS]) for key in keys} for begin in begins)
+            scalar = ((), np.dtype(np.float32))
+            write_columns(kept, total, {"rewards": scalar, "masks": scalar}, self.relabel(blocks), made_from)
+        labels, _ = open_columns(kept, {"rewards": (None,), "masks": (None,)}, made_from, check=True)
+        return labels
+
+
+def _checked_rows(path: Path, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The rows in the types that `read_rows` says. ValueError for numbers that are not finite."""
+    for key in ("observations", "actions"):
+        rows[key] = rows[key].astype(np.float32, copy=False)
+    for key, array in rows.items():
+        if not np.isfinite(array).all():
+            raise ValueError(f"{path}: {key} has values that are not finite")
+    rows["terminals"] = rows["terminals"].astype(bool)
+    return rows
+
+
+def _check_episodes(path: Path, ends: np.ndarray, total: int) -> None:
+    """ValueError unless the last row ends an episode and each has a transition."""
+    if not len(ends) or ends[-1] != total - 1:
+        raise ValueError(f"{path}: the last row does not end an episode; the file may have been cut")
+    if np.diff(ends, prepend=-1).min() < 2:
+        raise ValueError(f"{path}: an episode of fewer than two rows, which has no transition")
 
 
 class OGBenchEnv(gymnasium.Wrapper):

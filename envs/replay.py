@@ -2,11 +2,15 @@
 
     | dataset rows, shared by all seeds | ring of seed 0 | ring of seed 1 | ...          one storage, nothing copied per seed
 
+The dataset's part stays on disk when its rows are memory maps. `uniform` draws from all of it. `shards` draws from the next
+million rows every 1000 offline steps, and online from those that were the last: so the published runs of cube-quadruple-100m
+read its files (QC, arXiv 2507.07969).
+
 Rows are those of `envs.dataset`: an episode's final observation has a row of its own. A chunk may be drawn once the row with
 the observation after it is written, and until its first row is overwritten.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,20 +18,36 @@ from einops import rearrange
 from torch import Generator, Tensor
 
 from envs.dataset import Dataset
+from envs.mapped import MappedRows, read_ahead
+
+DataOrder = Literal["uniform", "shards"]
+SHARD_STEPS = 1000
 
 
 class Replay:
     """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps."""
 
-    def __init__(self, dataset: Dataset, horizon: int, seeds: int, capacity: int, device: str | torch.device = "cpu"):
+    def __init__(
+        self,
+        dataset: Dataset,
+        horizon: int,
+        seeds: int,
+        capacity: int,
+        device: str | torch.device = "cpu",
+        order: DataOrder = "uniform",
+    ):
         if 0 < capacity <= horizon:
             raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
         self.horizon, self.capacity, self.data_rows, self.device = horizon, capacity, len(dataset.obs), torch.device(device)
-        self.data_starts = torch.from_numpy(dataset.starts(horizon)).to(self.device)
+        self.data_starts = dataset.starts(horizon, self.device)
+        self.shards = self.data_starts.shards() if order == "shards" else [range(len(self.data_starts))]
+        self.shard: int | None = None  # the one drawn from last
         self.rings = [Ring(capacity) for _ in range(seeds)]
         self.starts = torch.zeros(seeds, capacity, dtype=torch.int64, device=self.device)
 
-        def storage(values: np.ndarray) -> Tensor:
+        def storage(values: np.ndarray) -> Tensor | MappedRows:
+            if isinstance(values, np.memmap):
+                return MappedRows(values, seeds * capacity, self.device)
             rows = torch.empty(self.data_rows + seeds * capacity, *values.shape[1:], device=self.device)
             rows[: self.data_rows] = torch.from_numpy(values)
             return rows
@@ -46,10 +66,11 @@ class Replay:
         self._next_row(seed, obs)
         self.rings[seed].episode_rows = 0
 
-    def sample(self, generators: list[Generator], batch_size: int) -> dict[str, Tensor]:
+    def sample(self, generators: list[Generator], batch_size: int, step: int = 0) -> dict[str, Tensor]:
         """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
-        reward and mask [S, B, H]."""
-        first = torch.stack([self._draw_starts(i, batch_size, g) for i, g in enumerate(generators)])
+        reward and mask [S, B, H]. `step` is the offline step, by which the shards turn; online it is the last one."""
+        numbers = self._turn_to(step)
+        first = torch.stack([self._draw_starts(i, batch_size, g, numbers) for i, g in enumerate(generators)])
         rows = first[..., None] + torch.arange(self.horizon + 1, device=self.device)
         ring_ends = self.data_rows + self.capacity * torch.arange(1, len(self.rings) + 1, device=self.device)[:, None, None]
         rows = torch.where(rows >= ring_ends, rows - self.capacity, rows)
@@ -66,9 +87,8 @@ class Replay:
         """The online part; the dataset is not part of it."""
         rings = []
         for i, ring in enumerate(self.rings):
-            part = slice(self._base(i), self._base(i) + min(ring.written, self.capacity))
-            # Copies, as saving a view would save all that it is a view of.
-            rows = [getattr(self, name)[part].to("cpu", copy=True) for name in ("obs", "action", "reward", "mask")]
+            part = self._base(i) + torch.arange(min(ring.written, self.capacity), device=self.device)
+            rows = [getattr(self, name)[part].cpu() for name in ("obs", "action", "reward", "mask")]
             counters = {**vars(ring), "is_start": ring.is_start.clone()}
             rings.append({"counters": counters, "starts": self.starts[i].to("cpu", copy=True), "rows": rows})
         return {"rings": rings}
@@ -78,7 +98,7 @@ class Replay:
             vars(self.rings[i]).update({**saved["counters"], "is_start": saved["counters"]["is_start"].clone()})
             self.starts[i] = saved["starts"]
             for name, rows in zip(("obs", "action", "reward", "mask"), saved["rows"], strict=True):
-                getattr(self, name)[self._base(i) : self._base(i) + len(rows)] = rows
+                getattr(self, name)[self._base(i) + torch.arange(len(rows), device=self.device)] = rows.to(self.device)
 
     def _base(self, seed: int) -> int:
         return self.data_rows + seed * self.capacity
@@ -92,13 +112,24 @@ class Replay:
         self.obs[base + slot] = torch.as_tensor(obs)
         return base + slot
 
-    def _draw_starts(self, seed: int, batch_size: int, generator: Generator) -> Tensor:
-        ring, offline = self.rings[seed], len(self.data_starts)
+    def _turn_to(self, step: int) -> range:
+        """The numbers of the dataset's starts to draw from; a shard's successor is read ahead from its first step on."""
+        shard = step // SHARD_STEPS % len(self.shards)
+        if shard != self.shard and len(self.shards) > 1:
+            following = self.shards[(shard + 1) % len(self.shards)]
+            first, last = self.data_starts[torch.tensor([following[0], following[-1]], device=self.device)].tolist()
+            mapped = (rows for rows in (self.obs, self.action, self.reward, self.mask) if isinstance(rows, MappedRows))
+            read_ahead([rows.data for rows in mapped], range(first, last + self.horizon + 1))
+        self.shard = shard
+        return self.shards[shard]
+
+    def _draw_starts(self, seed: int, batch_size: int, generator: Generator, numbers: range) -> Tensor:
+        ring, offline = self.rings[seed], len(numbers)
         drawn = torch.randint(offline + ring.num_starts, (batch_size,), generator=generator, device=self.device)
         if ring.num_starts == 0:
-            return self.data_starts[drawn]
+            return self.data_starts[numbers.start + drawn]
         online = self.starts[seed, (drawn - offline + ring.oldest_start) % self.capacity]
-        return torch.where(drawn < offline, self.data_starts[drawn.clamp_max(offline - 1)], online)
+        return torch.where(drawn < offline, self.data_starts[numbers.start + drawn.clamp_max(offline - 1)], online)
 
 
 class Ring:

@@ -14,6 +14,7 @@ from typing import Any
 
 from algos.base import Algorithm
 from backbones.base import Backbone, find, option
+from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.methods import DEFAULT, METHODS, OFFLINE, ROBOMIMIC, values_of
 
@@ -34,6 +35,9 @@ class Config:
     online_steps: int = option(1_000_000, "environment steps a seed, one gradient step each")
     online_warmup: int = option(5_000, "online environment steps before the first online gradient step")
     replay_capacity: int = option(0, "online rows kept a seed; 0 keeps all")
+    data_order: DataOrder = option(
+        "uniform", "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last"
+    )
     eval_every: int = option(100_000, "steps between evaluations; the end of each phase is always evaluated")
     eval_episodes: int = option(100, "episodes of an evaluation, for each seed")
     log_every: int = option(1_000, "steps between lines of metrics")

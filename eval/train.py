@@ -93,7 +93,7 @@ class Training:
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
         # The most that can come: each episode has one step at least and adds a row for its final observation.
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
-        self.replay = Replay(dataset, algo.horizon, len(config.seeds), capacity, device)
+        self.replay = Replay(dataset, algo.horizon, len(config.seeds), capacity, device, config.data_order)
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
@@ -137,16 +137,17 @@ class Training:
 
     def _update_offline(self, step: int) -> dict[str, torch.Tensor]:
         self.learner.set_progress((step - 1) / self.config.offline_steps)
-        return self._update()
+        return self._update(step)
 
-    def _update(self) -> dict[str, torch.Tensor]:
-        self.batch = Batch(**self.replay.sample(self.learner.generators, self.config.algo.batch_size))
+    def _update(self, offline_step: int) -> dict[str, torch.Tensor]:
+        batch = self.replay.sample(self.learner.generators, self.config.algo.batch_size, offline_step)
+        self.batch = Batch(**batch)
         return self.learner.update(self.batch, self.learner.draw())
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
         for index, explorer in enumerate(self.explorers):
             explorer.step(self.learner.actor(index), self.replay, index)
-        return self._update() if step > self.config.online_warmup else None
+        return self._update(self.config.offline_steps) if step > self.config.online_warmup else None
 
     def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:
         values = {name: value.tolist() for name, value in info.items()}

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+import torch
 
-from envs.dataset import Dataset
+from envs import dataset
+from envs.dataset import Dataset, Starts
 
 
 def episodes(*lengths: int) -> Dataset:
@@ -11,6 +13,10 @@ def episodes(*lengths: int) -> Dataset:
     obs = np.concatenate([100 * i + np.arange(n) for i, n in enumerate(lengths)])[:, None]
     last = np.isin(np.arange(len(obs)), np.cumsum(lengths) - 1)
     return Dataset.from_transitions(obs, obs, obs[:, 0], 1.0 - last, obs + 1, last)
+
+
+def rows_of(starts: Starts) -> list[int]:
+    return starts[torch.arange(len(starts))].tolist()
 
 
 def test_an_episodes_last_row_holds_only_its_final_observation():
@@ -28,7 +34,7 @@ def test_rows_are_of_single_precision():
 
 def test_chunks_of_two_start_where_the_picture_shows():
     """The figure at the head of envs/dataset.py."""
-    assert episodes(3, 2).starts(2).tolist() == [0, 1, 4]
+    assert rows_of(episodes(3, 2).starts(2)) == [0, 1, 4]
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 5, 6])
@@ -36,7 +42,28 @@ def test_starts_are_exactly_the_rows_whose_chunk_stays_inside(horizon: int):
     lengths = (1, 6, 2, 5, 1)
     data = episodes(*lengths)
     rows = [(i, j) for i, n in enumerate(lengths) for j in range(n + 1)]
-    assert data.starts(horizon).tolist() == [row for row, (i, j) in enumerate(rows) if j + horizon <= lengths[i]]
+    assert rows_of(data.starts(horizon)) == [row for row, (i, j) in enumerate(rows) if j + horizon <= lengths[i]]
+
+
+def test_shards_are_the_files_of_which_a_dataset_is_made():
+    """cube-quadruple-100m: 100 files of 1000 episodes of 1001 rows; each episode has 996 chunks of horizon 5."""
+    starts = Starts(np.arange(1, 100_001) * 1001 - 1, horizon=5)
+    assert starts.shards() == [range(i * 996_000, (i + 1) * 996_000) for i in range(100)]
+    assert starts[torch.tensor([0, 995, 996, 99_600_000 - 1])].tolist() == [0, 995, 1001, 100_099_994]
+
+
+@pytest.mark.parametrize("shard_rows", [1, 4, 7, 10, 100])
+def test_shards_part_the_starts_at_the_episodes_nearest_to_equal_parts(shard_rows: int, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(dataset, "SHARD_ROWS", shard_rows)
+    data = episodes(1, 6, 2, 5, 1, 9)
+    shards = data.starts(2).shards()
+    assert [number for shard in shards for number in shard] == list(range(len(data.starts(2)))) and all(shards)
+    bounds = (0, 2, 9, 12, 18, 20, 30)  # rows between episodes; the first episode is too short for a chunk
+    pieces = max(1, round(30 / shard_rows))
+    nearest = {min(bounds, key=lambda bound: abs(bound - 30 * i / pieces)) for i in range(1, pieces)}
+    first_rows = {int(data.starts(2)[torch.tensor([shard[0]])]) for shard in shards[1:]}
+    following = {min(row for row in rows_of(data.starts(2)) if row >= bound) for bound in nearest - {0, 30}}
+    assert first_rows == following - {2}, "a shard without a chunk is none"
 
 
 def test_horizon_longer_than_every_episode_is_refused():

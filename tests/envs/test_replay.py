@@ -2,7 +2,7 @@
 obs = (seed, episode, step) and action = 1000 episode + step, so any chunk can be checked; the dataset is seed -1."""
 
 from io import BytesIO
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
@@ -10,8 +10,9 @@ import torch
 from scipy.stats import chisquare
 from torch import Generator
 
+import envs.dataset
 from envs.dataset import Dataset
-from envs.replay import Replay
+from envs.replay import DataOrder, Replay
 
 DATA_LENGTHS = (4, 2, 7)
 Start = tuple[int, int, int]  # seed, episode, step
@@ -54,10 +55,10 @@ class Collector:
         return {(self.seed, *first) for first, after in zip(kept, kept[h:], strict=False) if first[0] == after[0]}
 
 
-def drawn(replay: Replay, seed: int = 0, count: int = 600, draw: int = 0) -> list[Start]:
+def drawn(replay: Replay, seed: int = 0, count: int = 600, draw: int = 0, step: int = 0) -> list[Start]:
     """The starts of many drawn chunks of a seed, after checking what each chunk holds."""
     generators = [Generator().manual_seed(draw + i) for i in range(len(replay.rings))]
-    batch = {name: values[seed] for name, values in replay.sample(generators, count).items()}
+    batch = {name: values[seed] for name, values in replay.sample(generators, count, step).items()}
     steps = batch["obs"][:, 2:] + torch.arange(replay.horizon)
     assert torch.equal(batch["action"], 1000 * batch["obs"][:, 1:2] + steps)
     assert torch.equal(batch["next_obs"], batch["obs"] + torch.tensor([0, 0, replay.horizon]))
@@ -94,6 +95,26 @@ def test_chunks_are_drawn_uniformly():
     starts = sorted(data_starts(2) | collector.starts())
     found = drawn(replay, count=500 * len(starts))
     assert chisquare([found.count(start) for start in starts]).pvalue > 0.01
+
+
+def test_shards_turn_every_thousand_offline_steps_and_online_the_last_one_stays(monkeypatch: pytest.MonkeyPatch):
+    """The published runs changed the file before steps 1000, 2000, ...: the first one served 999."""
+    monkeypatch.setattr(envs.dataset, "SHARD_ROWS", 6)  # of 16 rows: one episode each
+    replay = Replay(dataset(), 2, seeds=2, capacity=20, order="shards")
+    shards = [{start for start in data_starts(2) if start[1] == episode} for episode in range(3)]
+    for step, shard in [(1, 0), (999, 0), (1000, 1), (1999, 1), (2000, 2), (3000, 0), (4999, 1), (5000, 2)]:
+        assert set(drawn(replay, step=step)) == shards[shard]
+    collector = Collector(replay, 1, [5, 3, 8]).write(15)
+    assert set(drawn(replay, 0, step=5000)) == shards[2]
+    found = drawn(replay, 1, count=4000, step=5000)
+    starts = sorted(shards[2] | collector.starts())
+    assert set(found) == set(starts)
+    assert chisquare([found.count(start) for start in starts]).pvalue > 0.01
+
+
+def test_one_shard_is_drawn_as_uniformly():
+    uniform, shards = (Replay(dataset(), 2, seeds=1, capacity=0, order=order) for order in get_args(DataOrder))
+    assert all(drawn(uniform) == drawn(shards, step=step) for step in (0, 1000, 2000))
 
 
 def test_masks_are_those_of_the_steps():

@@ -10,6 +10,7 @@ import torch
 from algos.base import Algorithm
 from algos.learner import Learner
 from backbones.base import Backbone, names
+from envs import dataset, replay
 from envs.dataset import Dataset
 from envs.replay import Replay
 from eval import train
@@ -50,9 +51,15 @@ def test_the_same_command_gives_the_same_numbers(tiny):
     assert first.path != second.path and lines(first) == lines(second)
 
 
-@pytest.mark.parametrize("stop_at", [3, 4, 6, 9, 11, 14], ids=lambda n: f"after {n} updates and steps")
-def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at):
-    options = "--seeds 0 1 --algo.final-rate 0.1".split()
+@pytest.mark.parametrize(
+    ("stop_at", "order"),
+    [*((n, "uniform") for n in (3, 4, 6, 9, 11, 14)), (3, "shards"), (11, "shards")],
+    ids=lambda value: f"after {value} updates and steps" if isinstance(value, int) else value,
+)
+def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at, order):
+    monkeypatch.setattr(dataset, "SHARD_ROWS", 300)
+    monkeypatch.setattr(replay, "SHARD_STEPS", 2)
+    options = f"--seeds 0 1 --algo.final-rate 0.1 --data-order {order}".split()
     _, whole = tiny(*options)
     steps = 0
 
@@ -73,7 +80,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at
     assert code == 128 + signal.SIGTERM and stopped.status == "stopped"
     code, resumed = tiny(*options, "--resume")
     assert code == 0 and resumed.path == stopped.path and resumed.status == "finished"
-    assert lines(resumed) == lines(whole)
+    assert lines(resumed) == lines(whole) and whole.start["config"]["data_order"] == order
     ours, theirs = checkpoint(resumed), checkpoint(whole)
     assert str(ours["learner"]) == str(theirs["learner"])
     assert str(ours["explorers"]) == str(theirs["explorers"])
