@@ -2,13 +2,15 @@
 
     python -m envs.fetch cube-double-task2
     python -m envs.fetch lift
+    python -m envs.fetch cube-quadruple-task2      a hundred files of a million rows, for envs.unpack
 
 The files' hashes are kept in the sidecar when they first arrive; later downloads and loads are held to them.
 """
 
 import json
+import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,7 @@ ROBOMIMIC = tuple(
     f"https://{host}/datasets/robomimic/robomimic_datasets/resolve/74fa018461f479cd9fd15b924a16103012096203/v1.5"
     for host in ("huggingface.co", "hf-mirror.com")
 )
+SHARDED = ("cube-quadruple-play-100m-v0",)  # datasets that are folders of files, too large to be fetched unasked
 TIMEOUT = (10, 60)  # seconds to connect, seconds without a byte
 
 
@@ -30,23 +33,49 @@ def fetch(task: Task, folder: Path, mirrors: Sequence[str] | None = None) -> Pat
     """The task's official training file in `folder`, downloaded with what belongs to it unless it is there.
 
     ConnectionError with one line when no mirror has it, FileExistsError when generated data has its name, ValueError
-    for a file whose hash is not the one kept, and for tasks that have no data of their own.
+    for a file whose hash is not the one kept, and for tasks that have no data of their own. A sharded dataset is a folder.
     """
-    *_, train = files = official_files(task, folder)
+    mirrors = mirrors or (OGBENCH if isinstance(task, OGBenchTask) else ROBOMIMIC)
+    if task.dataset in SHARDED:
+        _try(mirrors, task, folder, lambda mirror: _fetch_shards(task, folder / task.dataset, mirror))
+        return folder / task.dataset
+    return _fetch_file(task, official_files(task, folder), mirrors)
+
+
+def _fetch_shards(task: Task, folder: Path, mirror: str) -> None:
+    """Every file that the dataset's index page names; those that are there already are kept."""
+    import requests
+
+    page = requests.get(f"{mirror}/{task.dataset}/", timeout=TIMEOUT)
+    page.raise_for_status()
+    names = sorted(set(re.findall(r'href="([\w.-]+\.npz)"', page.text)))
+    if not names:
+        raise ValueError("its page names no .npz file")
+    for name in names:
+        _fetch_file(task, {folder / name: f"{task.dataset}/{name}"}, [mirror])
+
+
+def _fetch_file(task: Task, files: dict[Path, str], mirrors: Sequence[str]) -> Path:
+    """The last of `files`, called by its values below a mirror, downloaded with the others unless it is there."""
+    *_, train = files
     sidecar = train.with_suffix(".json")
     known = read_sidecar(sidecar)
     if known.get("source") == "generated":
         raise FileExistsError(f"{train}: generated data has this name; fetch into another folder with --out")
     hashes = known.get("sha256", {})
-    if train.exists():
-        if hashes.get(train.name, found := sha256(train)) != found:
-            raise ValueError(f"{train}: not the file that was fetched first (the SHA-256 differs); move it away")
-        return train
+    if not train.exists():
+        _try(mirrors, task, train.parent, lambda mirror: _download(task, files, sidecar, mirror, hashes))
+    elif hashes.get(train.name, found := sha256(train)) != found:
+        raise ValueError(f"{train}: not the file that was fetched first (the SHA-256 differs); move it away")
+    return train
+
+
+def _try(mirrors: Sequence[str], task: Task, folder: Path, download: Callable[[str], None]) -> None:
+    """Download from the first mirror from which it works; ConnectionError when it is none."""
     failures = []
-    for mirror in mirrors or (OGBENCH if isinstance(task, OGBenchTask) else ROBOMIMIC):
+    for mirror in mirrors:
         try:
-            _download(task, files, sidecar, mirror.rstrip("/"), hashes)
-            return train
+            return download(mirror.rstrip("/"))
         except (OSError, ValueError) as error:
             failures.append(f"{mirror}: {_reason(error)}")
     raise ConnectionError(

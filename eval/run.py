@@ -19,7 +19,7 @@ from algos.base import Algorithm
 from backbones.base import Backbone, names
 from envs.command import Parser, refuse
 from envs.dataset import Dataset
-from envs.fetch import fetch
+from envs.fetch import SHARDED, fetch
 from envs.task import Protocol, Task
 from eval import record
 from eval.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
@@ -72,11 +72,13 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
 
 
 def load_dataset(task: Task, folder: Path) -> Dataset:
-    """The task's data as found in `folder` or in the suites' own folders, else downloaded to `folder`."""
+    """The task's data as found in `folder` or in the suites' own folders, else downloaded unless that takes hours."""
     folders = [folder, Path.home() / ".ogbench" / "data", Path.home() / ".robomimic"]
     try:
         return task.load_dataset(folders)
     except FileNotFoundError:
+        if task.dataset in SHARDED:
+            raise
         fetch(task, folder)
         return task.load_dataset(folders)
 

@@ -1,6 +1,7 @@
 import json
 import shutil
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -90,3 +91,21 @@ def test_generated_data_are_not_taken_for_the_official_ones(generated, dead):
 def test_tasks_without_data_of_their_own_are_refused(tmp_path, dead):
     with pytest.raises(ValueError, match=r"^probe-chain: makes its own data"):
         fetch(find_task("probe-chain"), tmp_path, [dead])
+
+
+def test_a_sharded_dataset_is_every_file_that_the_mirrors_page_names(generated, tmp_path, serve, dead, monkeypatch):
+    there = tmp_path / "served" / NAME
+    there.mkdir(parents=True)
+    for shard in ("0", "1"):
+        shutil.copy(generated / f"{NAME}.npz", there / f"play-{shard}.npz")
+    monkeypatch.setattr("envs.fetch.SHARDED", (NAME,))
+    folder = fetch(TASK, tmp_path / "data", [dead, mirror := serve(tmp_path / "served")])
+    assert names(folder) == ["play-0.json", "play-0.npz", "play-1.json", "play-1.npz"]
+    (folder / "play-1.npz").unlink()
+    kept = (folder / "play-0.npz").stat().st_mtime_ns
+    fetch(TASK, tmp_path / "data", [mirror])
+    assert len(names(folder)) == 4 and (folder / "play-0.npz").stat().st_mtime_ns == kept, "fetching goes on where it stopped"
+    (tmp_path / "served" / "empty").mkdir()
+    monkeypatch.setattr("envs.fetch.SHARDED", ("empty",))
+    with pytest.raises(ConnectionError, match="its page names no"):
+        fetch(replace(TASK, dataset="empty"), tmp_path / "data", [mirror])
