@@ -35,6 +35,8 @@ SMALL = {  # whichever of these options a class has; odd widths, so that no para
     "target_best_of": 3,
     "num_generated": 4,
     "flow_steps": 3,
+    "diffusion_steps": 3,
+    "num_levels": 5,
 }
 
 
