@@ -1,7 +1,7 @@
 """Consistency policies: one step from any point of a diffusion's path to the action at its end.
 
-Song et al., "Consistency Models" (arXiv 2303.01469), trained from data alone and without an averaged teacher, as Song & Dhariwal
-do (arXiv 2310.14189); as policies, Ding & Jin (arXiv 2309.16984). Noise is added to the action: x = action + sigma noise.
+Song et al., "Consistency Models" (arXiv 2303.01469), trained from data alone and without an averaged teacher, as by Song and
+Dhariwal (arXiv 2310.14189); as policies, Ding & Jin (arXiv 2309.16984). Noise is added: x = action + sigma noise.
 """
 
 from collections.abc import Callable, Sequence

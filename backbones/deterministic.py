@@ -1,7 +1,7 @@
 """Deterministic policies: one action a state.
 
-The policies that "Flow Q-Learning" (arXiv 2502.02538, section E.2) calls Gaussian are this: their standard deviation is 1 in the
-likelihood, which leaves the squared error, and they act by their mean. ReBRAC's is this with a tanh.
+The policies that "Flow Q-Learning" (arXiv 2502.02538, section E.2) calls Gaussian are this: their standard deviation is 1 in
+the likelihood, which leaves the squared error, and they act by their mean. ReBRAC's is this with a tanh.
 """
 
 from collections.abc import Sequence

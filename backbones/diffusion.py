@@ -1,7 +1,7 @@
 """Diffusion policies: an action is denoised in a few steps.
 
-Ho et al., DDPM (arXiv 2006.11239), with the variance-preserving schedule and the few steps of IDQL (arXiv 2304.10573); sampled as
-DDIM does (Song et al., arXiv 2010.02502), so that one noise vector gives one action.
+Ho et al., DDPM (arXiv 2006.11239), with the variance-preserving schedule and the few steps of IDQL (arXiv 2304.10573); sampled
+as DDIM does (Song et al., arXiv 2010.02502), so that one noise vector gives one action.
 Time runs from the action (t = 0) to the noise (t = 1).
 """
 

@@ -1,6 +1,7 @@
 """Shortcut policies: a flow that knows how far it steps, and so can go all the way at once.
 
-Frans et al., "One Step Diffusion via Shortcut Models" (arXiv 2410.12557). Time runs from the noise (t = 0) to the action (t = 1).
+Frans et al., "One Step Diffusion via Shortcut Models" (arXiv 2410.12557).
+Time runs from the noise (t = 0) to the action (t = 1).
 """
 
 from collections.abc import Callable, Sequence
@@ -19,8 +20,8 @@ Step = Callable[[Tensor, Tensor, Tensor], Tensor]  # s(x, t, d): x + d s(x, t, d
 def shortcut_loss(s: Step, action: Tensor, noise: Tensor, t: Tensor, d: Tensor, smallest: float) -> Tensor:
     """Squared error of s(x_t, t, d) at x_t = (1 - t) noise + t action (arXiv 2410.12557, Eq. 5). Returns [..., a].
 
-    Where d = 0 it is flow matching, the target action - noise. Elsewhere two steps of d / 2 show where one of d should lead: the
-    target is the mean of their directions, without gradient. A step of `smallest` is taken by the velocity, s at d = 0.
+    Where d = 0 it is flow matching, the target action - noise. Elsewhere two steps of d / 2 show where one of d should lead:
+    the target is the mean of their directions, without gradient. A step of `smallest` is taken by the velocity, s at d = 0.
     """
     x = (1 - t) * noise + t * action
     with torch.no_grad():

@@ -59,7 +59,7 @@ def test_one_step_gives_the_denoised_noise():
 
 
 def test_the_loss_is_least_at_the_noise_that_is_expected():
-    """For actions N(MEAN, STD^2), E[noise | x_t] = sigma (x - alpha MEAN) / spread^2, whose loss is alpha^2 STD^2 / spread^2."""
+    """For actions N(MEAN, STD^2), E[noise | x_t] = sigma (x - alpha MEAN) / spread^2; its loss is alpha^2 STD^2 / spread^2."""
     diffusion, g = Diffusion(diffusion_steps=4), Generator().manual_seed(0)
     noise = diffusion.draw(g, 50_000, 1, 1)
     action = MEAN + STD * torch.randn(50_000, 1, 1, generator=g)
