@@ -2,8 +2,8 @@
 
 A method is an algorithm, a backbone and values: variants that are only numbers need no code. What is not named here is the
 default of the algorithm's or backbone's class, which is Table 5 of arXiv 2605.07727. The numbers of FQL and BFN are those of
-FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them; those of Table 7's other
-baselines are FQL's (sections E.2 and Table 6).
+FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them. Table 7's other
+baselines have the numbers of FQL's section E.2 and Table 6.
 """
 
 from collections.abc import Mapping
@@ -43,7 +43,7 @@ def on_robomimic(**values: Any) -> dict[str, Values]:
 
 
 def in_table_7(name: str | tuple[str, ...], *values: Any) -> dict[str, Values]:
-    """One option's values, or those of several, on the five datasets of Table 7; elsewhere they are cube-double's."""
+    """One option's values, or those of several, on the five datasets of Table 7."""
     names, datasets = (name,) if isinstance(name, str) else name, (SINGLE, DOUBLE, SCENE, PUZZLE_3X3, PUZZLE_4X4)
     return {
         d: dict(zip(names, v if isinstance(v, tuple) else (v,), strict=True)) for d, v in zip(datasets, values, strict=True)
@@ -130,6 +130,14 @@ DEFAULT = {
     ("dfp", "meanflow"): "mvp-top-k",
     ("fql", "flow"): "qc-fql",
     ("bc", "deterministic"): "bc",
+    ("iql", "deterministic"): "iql",
+    ("iql", "diffusion"): "idql",
+    ("iql", "flow"): "ifql",
+    ("rebrac", "deterministic"): "rebrac",
+    ("srpo", "diffusion"): "srpo",
+    ("brac", "consistency"): "cac",
+    ("brac", "flow"): "fbrac",
+    ("awac", "flow"): "fawac",
 }
 """The method that an algorithm and a backbone are, unless one is named."""
 
