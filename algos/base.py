@@ -157,7 +157,7 @@ class ActorCritic(Algorithm):
         return 1
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return nets.actor.sample(obs, noise.squeeze(-2))
+        return self.generate(nets, obs, noise.squeeze(-2))
 
     def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
         return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)

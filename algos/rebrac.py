@@ -50,11 +50,12 @@ class ReBRAC(ActorCritic):
         return {"actor": self.actor_every}
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        return {"target": normal(generator, self.batch_size, action_dim)}
+        return {"next_action": normal(generator, self.batch_size, 1, action_dim)}
 
     def next_values(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> Tensor:
-        noise_on_action = target_noise(noise["target"], self.target_std, self.target_clip)
-        action = (nets.slow.actor.sample(batch.next_obs, noise["target"]) + noise_on_action).clamp(-1, 1)
+        normals = noise["next_action"].squeeze(1)
+        action = nets.slow.actor.sample(batch.next_obs, normals) + target_noise(normals, self.target_std, self.target_clip)
+        action = action.clamp(-1, 1)
         distance = (action - batch.next_action).square().sum(-1).nan_to_num(0.0)  # none where the data ends
         return nets.slow.critic(batch.next_obs, action) - self.critic_penalty * distance
 

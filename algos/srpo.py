@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import Batch, Info, Nets, Phase
+from algos.base import SAMPLES, Batch, Info, Nets, Phase
 from algos.expectile import ExpectileCritic
-from backbones.base import Backbone, option
+from backbones.base import Backbone, normal, option
 from backbones.diffusion import Diffusion, schedule
 from backbones.nets import MLP
 
@@ -38,7 +38,11 @@ class SRPO(ExpectileCritic):
         return super().networks(backbone, obs_dim, action_dim) | {"policy": policy}
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        return {name: backbone.draw(generator, self.batch_size, 1, action_dim) for name in ("fit", "score")}
+        return {
+            "next_action": normal(generator, SAMPLES, 1, action_dim),  # to watch: no target needs it
+            "fit": backbone.draw(generator, self.batch_size, 1, action_dim),
+            "score": backbone.draw(generator, self.batch_size, 1, action_dim),
+        }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
@@ -55,5 +59,5 @@ class SRPO(ExpectileCritic):
         predicted = nets.actor.net(obs[:, None], alpha * action[:, None] + sigma * noise["noise"], noise["t"])
         return (sigma.square() * (predicted - noise["noise"])).squeeze(1)
 
-    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return nets.policy(obs).tanh()
+    def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+        return torch.broadcast_tensors(nets.policy(obs).tanh(), noise)[0]

@@ -7,6 +7,7 @@ the likelihood, which leaves the squared error, and they act by their mean. ReBR
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Generator, Tensor, nn
 
 from backbones.base import Backbone, Network, Noise, option
@@ -39,5 +40,4 @@ class Deterministic(Backbone):
         return net(obs).tanh() if self.squash else net(obs)
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
-        action = self.mean(net, obs).clamp(-1, 1)
-        return action.expand(*obs.broadcast_to(*noise.shape[:-1], obs.shape[-1]).shape[:-1], action.shape[-1])
+        return torch.broadcast_tensors(self.mean(net, obs), noise)[0].clamp(-1, 1)

@@ -87,5 +87,5 @@ def test_acting_takes_the_best_sample_by_the_smaller_q(tiny_learner: Any, random
     noise = torch.randn(5, 7, 4)
     for obs, draws, action in zip(batch.obs, noise, algo.act(nets, batch.obs, noise), strict=True):
         samples = [nets.actor.sample(obs, draw) for draw in draws]
-        torch.testing.assert_close(action, max(samples, key=lambda a: float(nets.critic(obs, a).amin())))
+        torch.testing.assert_close(action, max(samples, key=lambda a: nets.critic(obs, a).amin().item()))
     assert algo.candidates() == 7

@@ -101,7 +101,7 @@ def test_rebrac_penalises_the_distance_to_the_data_s_next_action_in_the_target(t
     )
     assert batch.next_action[0].isnan().all() and batch.next_action[1:].isfinite().all()
     loss, _ = algo.critic_loss(nets, batch, noise)
-    action = nets.slow.actor.net(batch.next_obs).tanh() + (0.3 * noise["target"]).clamp(-0.5, 0.5)
+    action = nets.slow.actor.net(batch.next_obs).tanh() + (0.3 * noise["next_action"][:, 0]).clamp(-0.5, 0.5)
     action = action.clamp(-1, 1)
     penalty = torch.cat([torch.zeros(1), (action - batch.next_action)[1:].square().sum(1)])
     value = nets.slow.critic(batch.next_obs, action).amin(0) - 0.7 * penalty

