@@ -12,11 +12,11 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from algos.base import SAMPLES, Batch, Info, Nets, Phase
+from algos.base import Batch, Info, Nets, Phase
 from algos.critic import pessimistic
 from algos.expectile import ExpectileCritic
 from algos.select import NO_CHOICE, advantage_weights, best_of_n
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, option
 
 
 @dataclass(frozen=True)
@@ -35,10 +35,7 @@ class IQL(ExpectileCritic):
         return NO_CHOICE if backbone.deterministic and self.num_samples > 1 else ""
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        return {
-            "next_action": normal(generator, SAMPLES, 1, action_dim),  # to watch: no target needs it
-            "fit": backbone.draw(generator, self.batch_size, 1, action_dim),
-        }
+        return {"fit": backbone.draw(generator, self.batch_size, 1, action_dim)}
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])

@@ -11,9 +11,9 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import SAMPLES, Batch, Info, Nets, Phase
+from algos.base import Batch, Info, Nets, Phase
 from algos.expectile import ExpectileCritic
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, option
 from backbones.diffusion import Diffusion, schedule
 from backbones.nets import MLP
 
@@ -38,11 +38,7 @@ class SRPO(ExpectileCritic):
         return super().networks(backbone, obs_dim, action_dim) | {"policy": policy}
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        return {
-            "next_action": normal(generator, SAMPLES, 1, action_dim),  # to watch: no target needs it
-            "fit": backbone.draw(generator, self.batch_size, 1, action_dim),
-            "score": backbone.draw(generator, self.batch_size, 1, action_dim),
-        }
+        return {name: backbone.draw(generator, self.batch_size, 1, action_dim) for name in ("fit", "score")}
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
