@@ -69,7 +69,8 @@ class Replay:
 
     def sample(self, generators: list[Generator], batch_size: int, step: int = 0) -> dict[str, Tensor]:
         """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
-        reward and mask [S, B, H]; next_action is the chunk that follows, NaN where none may be drawn. `step` is the offline step, by which the shards turn; online it is the last one."""
+        reward and mask [S, B, H]; next_action is the chunk that follows, NaN where none may be drawn. `step` is the offline
+        step, by which the shards turn; online it is the last one."""
         numbers = self._turn_to(step)
         first = torch.stack([self._draw_starts(i, batch_size, g, numbers) for i, g in enumerate(generators)])
         rows = first[..., None] + torch.arange(2 * self.horizon, device=self.device)
