@@ -29,6 +29,7 @@ class Batch(NamedTuple):
     reward: Tensor  # [B, H]
     mask: Tensor  # [B, H], 0 where the task ended: only it stops the bootstrap
     next_obs: Tensor  # [B, obs_dim]
+    next_action: Tensor = ()  # type: ignore[assignment]  # [B, a], the data's next chunk, NaN where there is none; may be absent
 
 
 class Policy:
@@ -63,9 +64,17 @@ class Algorithm(ABC):
         if not 0 < self.final_rate <= 1:
             raise ValueError(f"algo.final_rate {self.final_rate}: a share in (0, 1]; 1 keeps the learning rate")
 
+    def misfit(self, backbone: Backbone) -> str:
+        """Why this rule makes no sense with a backbone, in one line; empty where it does."""
+        return ""
+
     @abstractmethod
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
         """Fresh modules by name; `action_dim` is a. The one called "actor" is the backbone's."""
+
+    def delays(self) -> dict[str, int]:
+        """The networks that only every n-th update changes, the first included, by n (TD3's delayed policy updates)."""
+        return {}
 
     @abstractmethod
     def slow_rates(self, phase: Phase) -> dict[str, float]:
@@ -110,19 +119,27 @@ class ActorCritic(Algorithm):
         if self.num_critics < 1:
             raise ValueError(f"algo.num_critics {self.num_critics}: at least 1")
 
+    def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
+        return {"actor": backbone.network(obs_dim, action_dim), "critic": self.critic(obs_dim, action_dim)}
+
+    def slow_rates(self, phase: Phase) -> dict[str, float]:
+        return {"critic": self.target_rate}
+
     @abstractmethod
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         """The scalar that improves the policy."""
 
-    def critic_loss(self, nets: Nets, batch: Batch, noise: Tensor) -> tuple[Tensor, Info]:
-        """Mean over critics and states of (Q(s, a) - y)^2, y = R_H + gamma^H mask Q_slow(s', a'), a' = act(s') (Eq. 1)."""
+    def next_values(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> Tensor:
+        """Q_slow(s', a'), a' = act(s'), of which TD targets are made: [E, B]."""
+        return nets.slow.critic(batch.next_obs, self.act(nets, batch.next_obs, noise["next_action"]))
+
+    def critic_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:
+        """Mean over critics and states of (Q(s, a) - y)^2, y = R_H + gamma^H mask Q_slow(s', a') (Eq. 1)."""
         with torch.no_grad():
-            next_action = self.act(nets, batch.next_obs, noise)
-            next_values = nets.slow.critic(batch.next_obs, next_action)
             target = td_target(
                 chunk_return(batch.reward, self.discount),
                 batch.mask.amin(-1),
-                next_values,
+                self.next_values(nets, batch, noise),
                 self.discount**self.horizon,
                 self.pessimism,
             )
@@ -131,10 +148,16 @@ class ActorCritic(Algorithm):
         return (values - target).square().mean(), info
 
     def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        critic_loss, critic_info = self.critic_loss(nets, batch, noise["next_action"])
+        critic_loss, critic_info = self.critic_loss(nets, batch, noise)
         actor_loss, actor_info = self.actor_loss(nets, batch, noise, phase)
         losses = {"critic_loss": critic_loss.detach(), "actor_loss": actor_loss.detach()}
         return critic_loss + actor_loss, losses | critic_info | actor_info
+
+    def candidates(self) -> int:
+        return 1
+
+    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
+        return self.generate(nets, obs, noise.squeeze(-2))
 
     def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
         return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)

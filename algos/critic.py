@@ -18,6 +18,17 @@ class Critic(nn.Module):
         return torch.stack([q(obs, action).squeeze(-1) for q in self.members])
 
 
+class Value(nn.Module):
+    """V(s): obs [..., obs_dim] to [...]."""
+
+    def __init__(self, obs_dim: int, width: int, depth: int):
+        super().__init__()
+        self.net = MLP(obs_dim, 1, width, depth, layer_norm=True)
+
+    def forward(self, obs: Tensor) -> Tensor:
+        return self.net(obs).squeeze(-1)
+
+
 def chunk_return(reward: Tensor, discount: float) -> Tensor:
     """R_H = sum over i < H of discount^i r_i: [..., H] to [...] (Q-chunking, arXiv 2507.07969, Eq. 7)."""
     powers = discount ** torch.arange(reward.shape[-1], device=reward.device)
@@ -29,6 +40,13 @@ def pessimistic(values: Tensor, pessimism: float) -> Tensor:
     if pessimism == 0:
         return values.mean(0)
     return values.mean(0) - pessimism * values.std(0, correction=0)
+
+
+def climb(values: Tensor, normalize: bool) -> Tensor:
+    """The mean of Q over the policy's actions [..., B], to be climbed; normalised, in units of the mean |Q| (TD3+BC,
+    arXiv 2106.06860), so that the rewards' scale does not matter."""
+    scale = values.detach().abs().mean().clamp_min(1e-6) if normalize else 1.0
+    return values.mean() / scale
 
 
 def td_target(chunk_return: Tensor, mask: Tensor, next_values: Tensor, discount: float, pessimism: float) -> Tensor:

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
-from algos.select import best_of_n, top_k
+from algos.select import NO_CHOICE, best_of_n, top_k
 from backbones.base import Backbone, normal, option
 
 
@@ -38,15 +38,15 @@ class DFP(ActorCritic):
         if min(self.best_of, self.target_best_of) < 1:
             raise ValueError(f"algo.best_of {self.best_of}, algo.target_best_of {self.target_best_of}: at least 1")
 
+    def misfit(self, backbone: Backbone) -> str:
+        return NO_CHOICE if backbone.deterministic else ""
+
     def uses_elites(self, phase: Phase) -> bool:
         return self.elite_weight != 0 and (phase == "online" or self.elites_offline)
 
-    def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
-        return {"actor": backbone.network(obs_dim, action_dim), "critic": self.critic(obs_dim, action_dim)}
-
     def slow_rates(self, phase: Phase) -> dict[str, float]:
         old_policy = {"actor": self.old_policy_rate} if self.uses_elites(phase) else {}
-        return {"critic": self.target_rate} | old_policy
+        return super().slow_rates(phase) | old_policy
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         b, elites = self.batch_size, self.num_elites if self.uses_elites(phase) else 0

@@ -12,6 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
+from algos.critic import climb
 from backbones.base import Backbone, normal, option
 from backbones.nets import MLP
 
@@ -30,9 +31,6 @@ class FQL(ActorCritic):
             "critic": self.critic(obs_dim, action_dim),
         }
 
-    def slow_rates(self, phase: Phase) -> dict[str, float]:
-        return {"critic": self.target_rate}
-
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         b = self.batch_size
         return {
@@ -48,15 +46,11 @@ class FQL(ActorCritic):
         action = nets.student(batch.obs, noise["distill"])
         distill = (action - taught).square().mean()
         q = nets.constant.critic(batch.obs, action.clamp(-1, 1)).mean(0)
-        scale = q.detach().abs().mean().clamp_min(1e-6) if self.normalize_q else 1.0
-        loss = bc.mean() + self.distill_weight * distill - q.mean() / scale
+        loss = bc.mean() + self.distill_weight * distill - climb(q, self.normalize_q)
         return loss, info | {"bc_loss": bc.detach().mean(), "distill_loss": distill.detach()}
 
     def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return nets.student(obs, noise).clamp(-1, 1)
-
-    def candidates(self) -> int:
-        return 1
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return self.generate(nets, obs, noise.squeeze(-2))

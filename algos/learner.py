@@ -61,6 +61,7 @@ class Learner:
         self._losses = over_seeds(self._loss_of_one_seed)
         if compile:
             self._losses = torch.compile(self._losses)
+        self.updates = 0
         self.begin("offline")
 
     def begin(self, phase: Phase) -> None:
@@ -90,7 +91,12 @@ class Learner:
         with torch.no_grad():
             for name, rate in self.rates.items():
                 torch._foreach_lerp_(self._leaves(self.slow, name), self._leaves(self.params, name), rate)
+        for name, every in self.algorithm.delays().items():
+            if self.updates % every:
+                for p in self._leaves(self.params, name):
+                    p.grad = None  # Adam passes it over
         self.optimizer.step()
+        self.updates += 1
         return {"loss": losses.detach(), **info}
 
     @torch.no_grad()
@@ -109,6 +115,7 @@ class Learner:
         """Everything that the next update depends on, the phase included."""
         return {
             "phase": self.phase,
+            "updates": self.updates,
             "params": {name: {key: p.detach() for key, p in net.items()} for name, net in self.params.items()},
             "slow": self.slow,
             "optimizer": self.optimizer.state_dict(),
@@ -117,6 +124,7 @@ class Learner:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.begin(state["phase"])
+        self.updates = state["updates"]
         with torch.no_grad():
             for mine, saved in ((self.params, state["params"]), (self.slow, state["slow"])):
                 for name, net in mine.items():

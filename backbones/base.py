@@ -40,6 +40,7 @@ class Backbone(ABC):
     """Pulls pi(.|s) toward sets of target actions; says how its noise is drawn and how an action is generated."""
 
     unimodal: ClassVar[bool] = False  # pi(.|s) has one mode by construction; the contract tests ask
+    deterministic: ClassVar[bool] = False  # pi(.|s) is one action; rules that choose among samples refuse it
 
     width: int = option(512, "units of each hidden layer of the policy network")
     depth: int = option(4, "hidden layers of the policy network")

@@ -74,6 +74,8 @@ class Starts:
         self.before = np.append(0, np.cumsum(counts))  # starts before each episode, and all of them
         self._through = torch.from_numpy(self.before[1:]).to(device)
         self._shift = torch.from_numpy(first - self.before[:-1]).to(device)
+        self._last = torch.from_numpy(ends).to(device)
+        self.horizon = horizon
 
     def __len__(self) -> int:
         return int(self.before[-1])
@@ -81,6 +83,10 @@ class Starts:
     def __getitem__(self, numbers: Tensor) -> Tensor:
         """The rows of the starts with these numbers."""
         return numbers + self._shift[torch.searchsorted(self._through, numbers, right=True)]
+
+    def hold(self, rows: Tensor) -> Tensor:
+        """Whether these rows are among the starts."""
+        return rows + self.horizon <= self._last[torch.searchsorted(self._last, rows)]
 
     def shards(self) -> list[range]:
         """The numbers of each shard's starts. A shard is the whole episodes that come nearest to a million rows: one file of

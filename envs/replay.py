@@ -44,6 +44,7 @@ class Replay:
         self.shard: int | None = None  # the one drawn from last
         self.rings = [Ring(capacity) for _ in range(seeds)]
         self.starts = torch.zeros(seeds, capacity, dtype=torch.int64, device=self.device)
+        self.is_start = torch.zeros(seeds * capacity, dtype=torch.bool, device=self.device)  # of the online rows
 
         def storage(values: np.ndarray) -> Tensor | MappedRows:
             if isinstance(values, np.memmap):
@@ -68,19 +69,22 @@ class Replay:
 
     def sample(self, generators: list[Generator], batch_size: int, step: int = 0) -> dict[str, Tensor]:
         """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
-        reward and mask [S, B, H]. `step` is the offline step, by which the shards turn; online it is the last one."""
+        reward and mask [S, B, H]; next_action is the chunk that follows, NaN where none may be drawn. `step` is the offline
+        step, by which the shards turn; online it is the last one."""
         numbers = self._turn_to(step)
         first = torch.stack([self._draw_starts(i, batch_size, g, numbers) for i, g in enumerate(generators)])
-        rows = first[..., None] + torch.arange(self.horizon + 1, device=self.device)
+        rows = first[..., None] + torch.arange(2 * self.horizon, device=self.device)
         ring_ends = self.data_rows + self.capacity * torch.arange(1, len(self.rings) + 1, device=self.device)[:, None, None]
         rows = torch.where(rows >= ring_ends, rows - self.capacity, rows)
-        steps = rows[..., :-1]
+        steps, after, next_steps = rows[..., : self.horizon], rows[..., self.horizon], rows[..., self.horizon :]
+        next_action = rearrange(self.action[next_steps.clamp_max(len(self.action) - 1)], "s b h d -> s b (h d)")
         return {
             "obs": self.obs[rows[..., 0]],
             "action": rearrange(self.action[steps], "s b h d -> s b (h d)"),
             "reward": self.reward[steps],
             "mask": self.mask[steps],
-            "next_obs": self.obs[rows[..., -1]],
+            "next_obs": self.obs[after],
+            "next_action": next_action.where(self._is_drawable(after)[..., None], torch.nan),
         }
 
     def state_dict(self) -> dict[str, Any]:
@@ -97,6 +101,7 @@ class Replay:
         for i, saved in enumerate(state["rings"]):
             vars(self.rings[i]).update({**saved["counters"], "is_start": saved["counters"]["is_start"].clone()})
             self.starts[i] = saved["starts"]
+            self.is_start[i * self.capacity : (i + 1) * self.capacity] = self.rings[i].is_start
             for name, rows in zip(("obs", "action", "reward", "mask"), saved["rows"], strict=True):
                 getattr(self, name)[self._base(i) + torch.arange(len(rows), device=self.device)] = rows.to(self.device)
 
@@ -107,8 +112,10 @@ class Replay:
         ring, base = self.rings[seed], self._base(seed)
         number = ring.next_start
         slot, start = ring.advance(self.horizon)
+        self.is_start[seed * self.capacity + slot] = False
         if start is not None:
             self.starts[seed, number % self.capacity] = base + start
+            self.is_start[seed * self.capacity + start] = True
         self.obs[base + slot] = torch.as_tensor(obs)
         return base + slot
 
@@ -122,6 +129,13 @@ class Replay:
             read_ahead([rows.data for rows in mapped], range(first, last + self.horizon + 1))
         self.shard = shard
         return self.shards[shard]
+
+    def _is_drawable(self, rows: Tensor) -> Tensor:
+        """Whether a chunk may start at these rows."""
+        in_data = (rows < self.data_rows) & self.data_starts.hold(rows.clamp_max(self.data_rows - 1))
+        if not self.capacity:
+            return in_data
+        return in_data | (rows >= self.data_rows) & self.is_start[(rows - self.data_rows).clamp_min(0)]
 
     def _draw_starts(self, seed: int, batch_size: int, generator: Generator, numbers: range) -> Tensor:
         ring, offline = self.rings[seed], len(numbers)

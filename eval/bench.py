@@ -40,7 +40,7 @@ def random_batch(config: Config, device: str) -> Batch:
 
     obs, next_obs = normal(config.task.obs_dim), normal(config.task.obs_dim)
     action = normal(h * config.task.action_dim).clamp(-1, 1)
-    return Batch(obs, action, normal(h), torch.ones(seeds, b, h, device=device), next_obs)
+    return Batch(obs, action, normal(h), torch.ones(seeds, b, h, device=device), next_obs, action)
 
 
 def seconds(function: Callable[[], Any], device: str) -> float:

@@ -8,7 +8,7 @@ from algos.base import Algorithm
 from backbones.base import Backbone, names
 from envs.task import TASKS, Task
 from eval.methods import METHODS
-from eval.protocol import PRESETS, Config, configure
+from eval.protocol import PRESETS, Config, configure, name_of
 
 NUMBERS = {
     "H": "algo.horizon",
@@ -41,10 +41,17 @@ def methods_on(task: Task, preset: str) -> str:
     """A line for each method: its algorithm, its backbone and the numbers in which methods differ."""
     configs = [configure(task.name, method, preset=preset) for method in METHODS]
     lines = [
-        [c.method, METHODS[c.method].algo, METHODS[c.method].backbone, *(number(c, path) for path in NUMBERS.values())]
+        [c.method, name_of(c.algo), name_of(c.backbone), *(number(c, path) for path in NUMBERS.values()), further_numbers(c)]
         for c in configs
     ]
-    return tabulate(lines, ["method", "algorithm", "backbone", *NUMBERS], disable_numparse=True)
+    return tabulate(lines, ["method", "algorithm", "backbone", *NUMBERS, "further"], disable_numparse=True)
+
+
+def further_numbers(config: Config) -> str:
+    """What sets a method apart from its algorithm and its backbone, besides the numbers that have columns."""
+    own = METHODS[config.method].on(config.task.dataset)
+    paths = [f"{part}.{name}" for part in ("algo", "backbone") for name in own if hasattr(getattr(config, part), name)]
+    return ", ".join(f"{path.partition('.')[2]} {number(config, path)}" for path in paths if path not in NUMBERS.values())
 
 
 def number(config: Config, path: str) -> str:

@@ -2,7 +2,8 @@
 
 A method is an algorithm, a backbone and values: variants that are only numbers need no code. What is not named here is the
 default of the algorithm's or backbone's class, which is Table 5 of arXiv 2605.07727. The numbers of FQL and BFN are those of
-FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them.
+FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them. Table 7's other
+baselines have the numbers of FQL's section E.2 and Table 6.
 """
 
 from collections.abc import Mapping
@@ -28,6 +29,7 @@ class Method:
 
 
 ROBOMIMIC = ("lift-mh", "can-mh", "square-mh")
+SINGLE, SCENE, PUZZLE_3X3, PUZZLE_4X4 = "cube-single-play-v0", "scene-play-v0", "puzzle-3x3-play-v0", "puzzle-4x4-play-v0"
 DOUBLE, TRIPLE, QUADRUPLE = "cube-double-play-v0", "cube-triple-play-v0", "cube-quadruple-play-100m-v0"
 
 
@@ -40,7 +42,18 @@ def on_robomimic(**values: Any) -> dict[str, Values]:
     return dict.fromkeys(ROBOMIMIC, values)
 
 
+def in_table_7(name: str | tuple[str, ...], *values: Any) -> dict[str, Values]:
+    """One option's values, or those of several, on the five datasets of Table 7."""
+    names, datasets = (name,) if isinstance(name, str) else name, (SINGLE, DOUBLE, SCENE, PUZZLE_3X3, PUZZLE_4X4)
+    return {
+        d: dict(zip(names, v if isinstance(v, tuple) else (v,), strict=True)) for d, v in zip(datasets, values, strict=True)
+    }
+
+
 NO_TOP_K = {"elite_weight": 0.0}
+UNSQUASHED = {"squash": False}  # with unit variance, the Gaussian policy of FQL's baselines
+BEST_OF_32 = {"inverse_temperature": 0.0, "num_samples": 32}
+IDQL_NETWORKS = {"diffusion_steps": 5, "critic_width": 256, "critic_depth": 2}
 DFP_ON_ROBOMIMIC = on_robomimic(num_elites=2, temperatures=(0.005, 0.05), **best_of(4))
 NO_CONSTRAINT_ON_TRIPLE = {TRIPLE: {"constraint_weight": 0.0}}
 
@@ -54,8 +67,8 @@ METHODS: dict[str, Method] = {
         {"horizon": 1, "distill_weight": 300.0},
         {
             **on_robomimic(distill_weight=10_000.0),
-            "puzzle-3x3-play-v0": {"distill_weight": 1000.0},
-            "puzzle-4x4-play-v0": {"distill_weight": 1000.0},
+            PUZZLE_3X3: {"distill_weight": 1000.0},
+            PUZZLE_4X4: {"distill_weight": 1000.0},
         },
     ),
     "qc-fql": Method(
@@ -73,10 +86,59 @@ METHODS: dict[str, Method] = {
     "mvp-top-k": Method("MVP w/ top-K", "dfp", "meanflow", {}, {**on_robomimic(num_elites=2), **NO_CONSTRAINT_ON_TRIPLE}),
     "dfp-no-top-k": Method("DFP w/o top-K", "dfp", "drifting", NO_TOP_K, DFP_ON_ROBOMIMIC),
     "dfp": Method("DFP", "dfp", "drifting", {}, DFP_ON_ROBOMIMIC),
-    "bc": Method("BC", "bc", "gaussian"),
+    "bc": Method("BC", "bc", "deterministic", UNSQUASHED),
+    "iql": Method(
+        "IQL",
+        "iql",
+        "deterministic",
+        {"horizon": 1, **UNSQUASHED, "width": 256, "depth": 4, "critic_width": 256, "critic_depth": 4},
+        in_table_7("inverse_temperature", 1.0, 0.3, 10.0, 10.0, 3.0),
+    ),
+    "rebrac": Method(
+        "ReBRAC",
+        "rebrac",
+        "deterministic",
+        {"horizon": 1},
+        in_table_7(("actor_penalty", "critic_penalty"), (1.0, 0.0), (0.1, 0.0), (0.1, 0.01), (0.3, 0.01), (0.3, 0.01)),
+    ),
+    "idql": Method("IDQL", "iql", "diffusion", {"horizon": 1, **BEST_OF_32, **IDQL_NETWORKS}),
+    "srpo": Method(
+        "SRPO", "srpo", "diffusion", {"horizon": 1, **IDQL_NETWORKS}, in_table_7("q_weight", 0.03, 0.1, 0.1, 0.1, 0.1)
+    ),
+    "cac": Method(
+        "CAC",
+        "brac",
+        "consistency",
+        {
+            "horizon": 1,
+            "data_weight": 100.0,  # its consistency loss is 100 |...|^2 / (the distance of the noise levels)
+            "normalize_q": True,
+            "pessimism": 1.0,
+            "target_samples": 10,
+            "sigma_max": 80.0,
+            "refinements": (2.0,),
+        },
+        in_table_7("q_weight", 0.003, 0.3, 0.3, 0.01, 0.01),
+    ),
+    "fawac": Method("FAWAC", "awac", "flow", {"horizon": 1}, in_table_7("inverse_temperature", 1.0, 0.3, 0.3, 0.3, 0.3)),
+    "fbrac": Method("FBRAC", "brac", "flow", {"horizon": 1}, in_table_7("data_weight", 100.0, 100.0, 100.0, 100.0, 300.0)),
+    "ifql": Method("IFQL", "iql", "flow", {"horizon": 1, **BEST_OF_32}),
 }
 
-DEFAULT = {("dfp", "drifting"): "dfp", ("dfp", "meanflow"): "mvp-top-k", ("fql", "flow"): "qc-fql", ("bc", "gaussian"): "bc"}
+DEFAULT = {
+    ("dfp", "drifting"): "dfp",
+    ("dfp", "meanflow"): "mvp-top-k",
+    ("fql", "flow"): "qc-fql",
+    ("bc", "deterministic"): "bc",
+    ("iql", "deterministic"): "iql",
+    ("iql", "diffusion"): "idql",
+    ("iql", "flow"): "ifql",
+    ("rebrac", "deterministic"): "rebrac",
+    ("srpo", "diffusion"): "srpo",
+    ("brac", "consistency"): "cac",
+    ("brac", "flow"): "fbrac",
+    ("awac", "flow"): "fawac",
+}
 """The method that an algorithm and a backbone are, unless one is named."""
 
 OFFLINE = {"horizon": 1, **best_of(1), "elites_offline": True, "online_steps": 0}

@@ -44,6 +44,8 @@ class Config:
     success_timing: SuccessTiming = option("post", "OGBench: success describes the state after (post) or before (pre) the step")
 
     def __post_init__(self) -> None:
+        if reason := self.algo.misfit(self.backbone):
+            raise ValueError(f"{name_of(self.algo)} with {name_of(self.backbone)}: {reason}")
         for name in ("offline_steps", "online_steps", "online_warmup", "replay_capacity"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)}: must not be negative")

@@ -35,6 +35,8 @@ SMALL = {  # whichever of these options a class has; odd widths, so that no para
     "target_best_of": 3,
     "num_generated": 4,
     "flow_steps": 3,
+    "diffusion_steps": 3,
+    "num_levels": 5,
 }
 
 
@@ -68,7 +70,7 @@ def tiny_learner(tiny_backbone: Any, tiny_algorithm: Any) -> Callable[..., Learn
 
 @pytest.fixture
 def random_batch() -> Callable[..., Batch]:
-    """A batch [S, B, ...] for a learner; seed i's part depends on i and `step` alone."""
+    """A batch [S, B, ...] for a learner; seed i's part depends on i and `step` alone. What follows the first is unknown."""
 
     def build(learner: Learner, step: int = 0) -> Batch:
         def one(seed: int) -> Batch:
@@ -80,6 +82,7 @@ def random_batch() -> Callable[..., Batch]:
                 torch.randn(b, h, generator=g),
                 (torch.rand(b, h, generator=g) > 0.2).float(),
                 torch.randn(b, OBS, generator=g),
+                torch.rand(b, learner.chunk_dim, generator=g).where(torch.arange(b)[:, None] > 0, torch.nan),
             )
 
         return Batch(*(torch.stack(parts) for parts in zip(*map(one, learner.seeds), strict=True)))

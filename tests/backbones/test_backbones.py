@@ -12,8 +12,10 @@ from backbones.base import Backbone, find, names
 
 BACKBONES = names("backbones", Backbone)
 UNIMODAL = [name for name in BACKBONES if find("backbones", Backbone, name).unimodal]
-MODES_APART = {"drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8}}
+MODES_APART = {"drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8}, "diffusion": {"depth": 3}}
 """Options with which a family keeps two modes apart, where its defaults do not."""
+UPDATES = {"diffusion": 800, "shortcut": 800}
+"""More updates than the others have."""
 
 B, OBS, ACTION = 6, 3, 4
 
@@ -37,13 +39,14 @@ def backbone(request: pytest.FixtureRequest, tiny_backbone: Any) -> Backbone:
 
 
 def test_folder_holds_the_families_of_the_study():
-    assert {"drifting", "flow", "gaussian", "meanflow"} <= set(BACKBONES)
+    families = {"consistency", "deterministic", "diffusion", "drifting", "flow", "gaussian", "meanflow", "shortcut"}
+    assert families <= set(BACKBONES)
 
 
 def test_unknown_name_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"^unknown backbone 'driftng'; did you mean drifting\?$"):
         find("backbones", Backbone, "driftng")
-    with pytest.raises(ValueError, match=r"unknown backbone 'nets'; there are drifting, .*"):
+    with pytest.raises(ValueError, match=r"unknown backbone 'nets'; there are consistency, .*"):
         find("backbones", Backbone, "nets")
 
 
@@ -75,7 +78,7 @@ def test_samples_follow_noise_and_state_and_nothing_else(backbone: Backbone):
     actions = backbone.sample(net, obs, noise)
     assert torch.equal(actions, backbone.sample(net, obs, noise))
     assert not torch.equal(actions, backbone.sample(net, obs + 1, noise))
-    assert not torch.equal(actions, backbone.sample(net, obs, noise + 1))
+    assert torch.equal(actions, backbone.sample(net, obs, noise + 1)) == backbone.deterministic
 
 
 def test_draws_follow_the_generator(backbone: Backbone):
@@ -122,6 +125,10 @@ def test_loss_does_not_change_the_positives(backbone: Backbone):
 @pytest.mark.parametrize(
     ("name", "options"),
     [
+        ("consistency", {"num_levels": 1}),
+        ("consistency", {"sigma_max": 0.001}),
+        ("consistency", {"refinements": (2.0, 100.0)}),
+        ("diffusion", {"diffusion_steps": 0}),
         ("drifting", {"temperatures": ()}),
         ("drifting", {"temperatures": (0.0,)}),
         ("drifting", {"temperatures": (0.05, -0.1)}),
@@ -129,6 +136,10 @@ def test_loss_does_not_change_the_positives(backbone: Backbone):
         ("flow", {"flow_steps": 0}),
         ("meanflow", {"equal_times": 1.1}),
         ("meanflow", {"equal_times": -0.1}),
+        ("shortcut", {"shortcut_steps": 3}),
+        ("shortcut", {"shortcut_steps": 32}),
+        ("shortcut", {"finest_steps": 1}),
+        ("shortcut", {"consistency_share": 0.0}),
     ],
 )
 def test_impossible_options_are_refused_by_name(name: str, options: dict[str, Any]):
@@ -138,11 +149,11 @@ def test_impossible_options_are_refused_by_name(name: str, options: dict[str, An
 
 def learn_two_modes(name: str) -> Tensor:
     """1,000 samples of a small policy that was fitted to +-0.5 in the first dimension (and 0.3 in the second)."""
-    backbone = find("backbones", Backbone, name)(width=32, depth=2, **MODES_APART.get(name, {}))
+    backbone = find("backbones", Backbone, name)(**{"width": 32, "depth": 2} | MODES_APART.get(name, {}))
     torch.manual_seed(0)
     net, g, states, obs = backbone.network(1, 2), Generator().manual_seed(0), 256, torch.zeros(256, 1)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)
-    for _ in range(400):
+    for _ in range(UPDATES.get(name, 400)):
         mode = torch.randint(2, (states, 1, 1), generator=g) - 0.5
         positives = torch.cat([mode, torch.full_like(mode, 0.3)], -1) + 0.05 * torch.randn(states, 1, 2, generator=g)
         losses, _ = backbone.losses(net, obs, [positives], backbone.draw(g, states, 1, 2))

@@ -126,6 +126,21 @@ def test_masks_are_those_of_the_steps():
     assert torch.equal(batch["mask"][0, :, 1], 1.0 - ends.float()) and ends.any() and not ends.all()
 
 
+@pytest.mark.parametrize(("horizon", "capacity"), [(1, 2), (1, 7), (2, 3), (2, 16), (3, 11)])
+def test_the_next_action_is_known_where_the_next_chunk_can_be_drawn(horizon: int, capacity: int):
+    """And is that chunk's, wherever the ring stands; a chunk is (seed, episode, step), its actions 1000 episode + step."""
+    replay = Replay(dataset(), horizon, seeds=1, capacity=capacity)
+    collector = Collector(replay, 0, [5, 2, 30, 3, 8])
+    for i in range(len(collector.plan)):
+        collector.write()
+        starts = data_starts(horizon) | collector.starts()
+        batch = {name: values[0] for name, values in replay.sample([Generator().manual_seed(i)], 100).items()}
+        for (seed, episode, step), action in zip(batch["obs"].int().tolist(), batch["next_action"], strict=True):
+            known = (seed, episode, step + horizon) in starts
+            expected = [1000 * episode + step + horizon + j if known else torch.nan for j in range(horizon)]
+            torch.testing.assert_close(action, torch.tensor(expected, dtype=torch.float32), equal_nan=True)
+
+
 def test_seeds_see_the_dataset_and_their_own_rows_only():
     replay = Replay(dataset(), 2, seeds=3, capacity=10)
     collectors = [Collector(replay, seed, [5, 3, 8, 6]).write(rows) for seed, rows in enumerate((21, 0, 7))]
@@ -182,6 +197,7 @@ def test_shapes_of_a_batch():
         "reward": (2, 4, 2),
         "mask": (2, 4, 2),
         "next_obs": (2, 4, 3),
+        "next_action": (2, 4, 2),
     }
     batch = Replay(dataset(), 2, seeds=2, capacity=0).sample([Generator(), Generator()], 4)
     assert {name: tuple(values.shape) for name, values in batch.items()} == shapes

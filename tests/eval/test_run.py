@@ -13,6 +13,7 @@ import pytest
 
 from eval import bench, run
 from eval.protocol import PRESETS, configure
+from tables.spec import TABLES
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -26,6 +27,10 @@ README = Path(__file__).parents[2] / "README.md"
         ("--method qc-fq", "did you mean qc-fql"),
         ("--method mvp --backbone flow", "method mvp is dfp with meanflow"),
         ("--preset huge", "quick, paper, release"),
+        ("--algo rebrac --backbone flow", "rebrac with flow: its penalties are distances to one action"),
+        ("--algo srpo --backbone flow", "srpo with flow: it follows the score of a diffusion model"),
+        ("--algo dfp --backbone deterministic", "dfp with deterministic: it chooses among samples"),
+        ("--method iql --algo.num-samples 4", "iql with deterministic: it chooses among samples"),
         ("--algo.num-elite 3", "did you mean --algo.num-elites"),
         ("--preset paper --algo.num-elites 20", "algo.num_candidates is 16"),
         ("--algo.num-elites many", "invalid int"),
@@ -145,6 +150,42 @@ def test_methods_hold_their_papers_numbers():
     assert [paper(f"cube-{n}-task3", "mvp")[1].constraint_weight for n in ("double", "triple")] == [1, 0]
     assert paper("lift", "mvp")[0].elite_weight == paper("lift", "dfp-no-top-k")[0].elite_weight == 0
     assert paper("cube-double-task2", "mvp-top-k")[0] == paper("cube-double-task2", "dfp")[0]
+
+
+TABLE_7 = ("cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4")
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "values"),
+    [
+        ("iql", "inverse_temperature", (1, 0.3, 10, 10, 3)),
+        ("rebrac", "actor_penalty", (1, 0.1, 0.1, 0.3, 0.3)),
+        ("rebrac", "critic_penalty", (0, 0, 0.01, 0.01, 0.01)),
+        ("idql", "num_samples", (32, 32, 32, 32, 32)),
+        ("srpo", "q_weight", (0.03, 0.1, 0.1, 0.1, 0.1)),
+        ("cac", "q_weight", (0.003, 0.3, 0.3, 0.01, 0.01)),
+        ("fawac", "inverse_temperature", (1, 0.3, 0.3, 0.3, 0.3)),
+        ("fbrac", "data_weight", (100, 100, 100, 100, 300)),
+        ("ifql", "num_samples", (32, 32, 32, 32, 32)),
+        ("fql", "distill_weight", (300, 300, 300, 1000, 1000)),
+    ],
+)
+def test_baselines_of_table_7_have_their_numbers_on_its_tasks(method, option, values):
+    """In the offline protocol: evaluated every 100,000 of a million steps, actions one at a time."""
+    configs = [configure(task, method, preset="paper", protocol="offline") for task in TABLE_7]
+    assert [getattr(c.algo, option) for c in configs] == list(values)
+    assert {(c.algo.horizon, c.offline_steps, c.online_steps, c.eval_every) for c in configs} == {(1, 10**6, 0, 10**5)}
+
+
+def test_every_row_of_table_7_is_a_method_of_its_own_numbers():
+    rows = [row.method for row in TABLES["7"].rows]
+    assert rows == "bc iql rebrac idql srpo cac fawac fbrac ifql fql dfp".split()
+    iql = configure("scene-task2", "iql", preset="paper")
+    assert (iql.backbone.width, iql.backbone.depth, iql.algo.critic_width, iql.algo.critic_depth) == (256, 4, 256, 4)
+    assert (iql.algo.expectile, iql.algo.pessimism, iql.backbone.squash) == (0.9, 1, False)
+    rebrac = configure("scene-task2", "rebrac", preset="paper")
+    assert (rebrac.algo.target_std, rebrac.algo.target_clip, rebrac.algo.actor_every) == (0.2, 0.5, 2)
+    assert rebrac.backbone.squash and not configure("scene-task2", "bc", preset="paper").backbone.squash
 
 
 def test_a_choice_of_algorithm_and_backbone_is_a_method_and_its_variants_are_named():

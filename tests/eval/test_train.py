@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from algos.base import Algorithm
 from algos.learner import Learner
 from backbones.base import Backbone, names
 from envs import dataset, replay
 from envs.dataset import Dataset
 from envs.replay import Replay
 from eval import train
+from eval.methods import METHODS
 from eval.protocol import configure
 from eval.train import Explorer, Training
 
-PAIRS = [(algo, backbone) for algo in names("algos", Algorithm) for backbone in names("backbones", Backbone)]
+PAIRS = sorted({(m.algo, m.backbone) for m in METHODS.values()} | {("bc", name) for name in names("backbones", Backbone)})
 
 
 def checkpoint(run) -> dict:
@@ -29,7 +29,7 @@ def lines(run) -> list:
 
 
 @pytest.mark.parametrize(("algo", "backbone"), PAIRS)
-def test_every_pair_trains_through_both_phases_and_leaves_a_record(tiny, algo, backbone):
+def test_every_method_s_pair_and_every_backbone_trains_through_both_phases_and_leaves_a_record(tiny, algo, backbone):
     code, run = tiny("--algo", algo, "--backbone", backbone, "--seeds", "3", "5")
     assert code == 0 and run.status == "finished"
     assert [(e["phase"], e["step"], e["seed"]) for e in run.evaluations] == [

@@ -1,0 +1,43 @@
+"""Deterministic policies: one action a state.
+
+The policies that "Flow Q-Learning" (arXiv 2502.02538, section E.2) calls Gaussian are this: their standard deviation is 1 in
+the likelihood, which leaves the squared error, and they act by their mean. ReBRAC's is this with a tanh.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from backbones.base import Backbone, Network, Noise, option
+from backbones.nets import MLP
+
+
+@dataclass(frozen=True)
+class Deterministic(Backbone):
+    """a = f(s), fitted by the squared error |f(s) - a|^2; the noise of a sample makes no difference."""
+
+    unimodal = True
+    deterministic = True
+
+    squash: bool = option(True, "a = tanh f(s); otherwise f(s) is clipped where an action is wanted")
+
+    def network(self, obs_dim: int, action_dim: int) -> nn.Module:
+        return MLP(obs_dim, action_dim, self.width, self.depth, layer_norm=False)
+
+    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
+        return {}
+
+    def losses(
+        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """Squared error per dimension, averaged over each set."""
+        mean = self.mean(net, obs[:, None])
+        return [(mean - positives).square().mean((1, 2)) for positives in positive_sets], {}
+
+    def mean(self, net: Network, obs: Tensor) -> Tensor:
+        return net(obs).tanh() if self.squash else net(obs)
+
+    def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
+        return torch.broadcast_tensors(self.mean(net, obs), noise)[0].clamp(-1, 1)

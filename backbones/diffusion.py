@@ -1,0 +1,73 @@
+"""Diffusion policies: an action is denoised in a few steps.
+
+Ho et al., DDPM (arXiv 2006.11239), with the variance-preserving schedule and the few steps of IDQL (arXiv 2304.10573); sampled
+as DDIM does (Song et al., arXiv 2010.02502), so that one noise vector gives one action.
+Time runs from the action (t = 0) to the noise (t = 1).
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Generator, Tensor, nn
+
+from backbones.base import Backbone, Network, Noise, normal, option
+from backbones.nets import MLP
+
+Denoiser = Callable[[Tensor, Tensor], Tensor]  # E[action | x_t = x]
+
+
+def schedule(t: Tensor) -> tuple[Tensor, Tensor]:
+    """alpha_t and sigma_t of x_t = alpha_t action + sigma_t noise, alpha^2 + sigma^2 = 1 (arXiv 2011.13456, Eq. 33).
+
+    alpha_t^2 = exp(-b_0 t - (b_1 - b_0) t^2 / 2), b_0 = 0.1, b_1 = 10: the product of IDQL's 1 - beta_i up to the step i = t T.
+    """
+    square = (-0.1 * t - 4.95 * t.square()).exp()
+    return square.sqrt(), (1 - square).sqrt()
+
+
+def ddim(denoise: Denoiser, noise: Tensor, steps: int) -> Tensor:
+    """The action at t = 0 from x_1 = noise: x_s = alpha_s action + sigma_s (x_t - alpha_t action) / sigma_t, the action being
+    the denoiser's at t (arXiv 2010.02502, Eq. 12 with sigma = 0), in `steps` equal steps."""
+    x = noise
+    for i in range(steps, 0, -1):
+        t = torch.full_like(noise[..., :1], i / steps)
+        action = denoise(x, t)
+        (alpha, sigma), (next_alpha, next_sigma) = schedule(t), schedule(t - 1 / steps if i > 1 else torch.zeros_like(t))
+        x = next_alpha * action + next_sigma * (x - alpha * action) / sigma
+    return x
+
+
+@dataclass(frozen=True)
+class Diffusion(Backbone):
+    """A network predicts the noise in a noisy action; L = |noise - e(s, x_t, t)|^2 (arXiv 2006.11239, Eq. 14)."""
+
+    diffusion_steps: int = option(10, "T: denoising steps from noise to action")
+
+    def __post_init__(self) -> None:
+        if self.diffusion_steps < 1:
+            raise ValueError(f"backbone.diffusion_steps {self.diffusion_steps}: at least 1")
+
+    def network(self, obs_dim: int, action_dim: int) -> nn.Module:
+        return MLP(obs_dim + action_dim + 1, action_dim, self.width, self.depth, layer_norm=False)
+
+    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
+        step = torch.randint(self.diffusion_steps, (batch, positives, 1), generator=generator, device=generator.device)
+        return {"noise": normal(generator, batch, positives, action_dim), "t": (step + 1) / self.diffusion_steps}
+
+    def losses(
+        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
+    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+        """The denoising loss, averaged over each set; every positive has its own (noise, t)."""
+        alpha, sigma = schedule(noise["t"])
+        x = alpha * torch.cat(list(positive_sets), 1) + sigma * noise["noise"]
+        error = (net(obs[:, None], x, noise["t"]) - noise["noise"]).square().mean(-1)
+        sizes = [positives.shape[1] for positives in positive_sets]
+        return [part.mean(1) for part in error.split(sizes, 1)], {}
+
+    def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
+        def denoise(x: Tensor, t: Tensor) -> Tensor:
+            alpha, sigma = schedule(t)
+            return ((x - sigma * net(obs, x, t)) / alpha).clamp(-1, 1)
+
+        return ddim(denoise, noise, self.diffusion_steps)
