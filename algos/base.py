@@ -92,13 +92,13 @@ class Algorithm(ABC):
         """An action for each noise vector, none of them chosen: obs [..., obs_dim], noise [..., a] to [..., a]."""
         return nets.actor.sample(obs, noise)
 
-    @abstractmethod
     def candidates(self) -> int:
         """N': noise vectors that one call of `act` takes."""
+        return 1
 
-    @abstractmethod
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         """The chunk to execute: obs [..., obs_dim], noise [..., N', a] to [..., a]."""
+        return self.generate(nets, obs, noise.squeeze(-2))
 
 
 @dataclass(frozen=True)
@@ -152,12 +152,6 @@ class ActorCritic(Algorithm):
         actor_loss, actor_info = self.actor_loss(nets, batch, noise, phase)
         losses = {"critic_loss": critic_loss.detach(), "actor_loss": actor_loss.detach()}
         return critic_loss + actor_loss, losses | critic_info | actor_info
-
-    def candidates(self) -> int:
-        return 1
-
-    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return self.generate(nets, obs, noise.squeeze(-2))
 
     def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
         return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)

@@ -25,9 +25,3 @@ class BC(Algorithm):
     def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise)
         return bc.mean(), {"actor_loss": bc.detach().mean()} | info
-
-    def candidates(self) -> int:
-        return 1
-
-    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return self.generate(nets, obs, noise.squeeze(-2))

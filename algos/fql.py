@@ -51,6 +51,3 @@ class FQL(ActorCritic):
 
     def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return nets.student(obs, noise).clamp(-1, 1)
-
-    def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return self.generate(nets, obs, noise.squeeze(-2))
