@@ -92,42 +92,43 @@ def test_demonstrations_are_the_same_with_and_without():
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("owner", "name", "value"),
     [
-        {"type": "OSC_POSITION"},
-        {"input_type": "absolute"},
-        {"input_ref_frame": "world"},
-        {"impedance_mode": "variable_kp"},
-        {"uncouple_pos_ori": False},
-        {"interpolation": "linear", "ramp_ratio": 0.2},
+        ("arm", "impedance_mode", "variable_kp"),
+        ("arm", "input_type", "absolute"),
+        ("arm", "input_ref_frame", "world"),
+        ("arm", "_goal_update_mode", "desired"),
+        ("arm", "use_ori", False),
+        ("arm", "uncoupling", False),
+        ("arm", "interpolator_pos", object()),
+        ("arm", "position_limits", np.zeros((2, 3))),
+        ("gripper", "use_action_scaling", False),
+        ("gripper", "output_max", np.full(2, 0.5)),
+        ("env", "lite_physics", False),
+        ("env", "ignore_done", False),
+        ("env", "viewer", object()),
+        ("observable", "_delayer", lambda: 0.01),
+        ("observable", "_sampling_timestep", 0.1),
     ],
 )
-def test_other_controllers_are_left_to_robosuite(change):
-    settings = robosuite_settings("Lift")
-    settings["controller_configs"]["body_parts"]["right"].update(change)
-    assert not supports(robosuite.make("Lift", **settings))
-
-
-@pytest.mark.parametrize("change", [{"robots": ["Sawyer"]}, {"lite_physics": False}, {"ignore_done": False}])
-def test_other_robots_and_settings_are_left_to_robosuite(change):
-    assert not supports(robosuite.make("Lift", **robosuite_settings("Lift") | change))
-
-
-def test_delayed_observations_are_left_to_robosuite():
-    env = robosuite.make("Lift", **robosuite_settings("Lift"))
-    env.reset()
+def test_other_settings_are_left_to_robosuite(owner, name, value, pair, monkeypatch):
+    env = pair[1].robosuite
+    arm, gripper = env.robots[0].composite_controller.part_controllers.values()
+    owners = {"arm": arm, "gripper": gripper, "env": env, "observable": env._observables["robot0_eef_pos"]}
     assert supports(env)
-    env.modify_observable("cube_pos", "delayer", lambda: 0.01)
+    monkeypatch.setattr(owners[owner], name, value)
     assert not supports(env)
 
 
-def test_environment_falls_back():
-    env = RobosuiteEnv(find_task("lift"))
+@pytest.mark.parametrize("change", [{"robots": ["Sawyer"]}, {"input_ref_frame": "world"}, {"type": "OSC_POSITION"}])
+def test_environment_falls_back(change):
     settings = robosuite_settings("Lift")
-    settings["controller_configs"]["body_parts"]["right"]["input_ref_frame"] = "world"
+    settings["robots"] = change.pop("robots", ["Panda"])
+    settings["controller_configs"]["body_parts"]["right"].update(change)
+    env = RobosuiteEnv(find_task("lift"))
     env.robosuite = robosuite.make("Lift", **settings)
     env.reset(seed=0)
-    for action in random_actions(0)[:3]:
+    for action in random_actions(0)[:3, : env.robosuite.action_dim]:
         env.step(action)
     assert env._panda is None and env.robosuite.timestep == 3
 
