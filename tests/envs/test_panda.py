@@ -120,7 +120,7 @@ def test_other_settings_are_left_to_robosuite(owner, name, value, pair, monkeypa
     assert not supports(env)
 
 
-@pytest.mark.parametrize("change", [{"robots": ["Sawyer"]}, {"input_ref_frame": "world"}, {"type": "OSC_POSITION"}])
+@pytest.mark.parametrize("change", [{"robots": ["Sawyer"]}, {"input_ref_frame": "world"}])
 def test_environment_falls_back(change):
     settings = robosuite_settings("Lift")
     settings["robots"] = change.pop("robots", ["Panda"])
