@@ -201,11 +201,15 @@ class RobosuiteEnv(gymnasium.Env):
     def _step(self, action: np.ndarray) -> dict[str, np.ndarray]:
         controller = self.robosuite.robots[0].composite_controller
         if controller is not self._controller:  # robosuite makes a new one in every reset
-            from envs.panda import PandaStep, supports  # here, since it needs a simulator, which tasks do not
+            self._controller, self._panda = controller, self._fast_step() if self.fast else None
+        # Right after a reset, robosuite's controller acts on what it saw there, before the gripper was opened.
+        ready = self._panda is not None and self._panda.arm.new_update
+        return self._panda(action) if ready else self.robosuite.step(action)[0]
 
-            self._controller = controller
-            self._panda = PandaStep(self.robosuite) if self.fast and supports(self.robosuite) else None
-        return self._panda(action) if self._panda else self.robosuite.step(action)[0]
+    def _fast_step(self) -> Any:
+        from envs.panda import PandaStep, supports  # here, since it imports robosuite, which tasks do not need
+
+        return PandaStep(self.robosuite) if supports(self.robosuite) else None
 
     def close(self) -> None:
         self.robosuite.close()
