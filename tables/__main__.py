@@ -1,7 +1,7 @@
 """The paper's tables from run records: `python -m tables 1 2 3 4 7`, `python -m tables quick`, `python -m tables --all`.
 
 `python -m tables plan TABLE` says what is still to run, `python -m tables compare RUNS` lays your methods beside the paper's,
-`python -m tables figure NAME` draws. Each has its --help.
+`python -m tables figure NAME` draws, `python -m tables report` writes everything into one HTML file. Each has its --help.
 """
 
 import signal
@@ -20,7 +20,7 @@ from tables.result import Result
 from tables.runs import folders, load
 from tables.spec import PRESETS
 
-COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures"}
+COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures", "report": "tables.report"}
 
 
 def first_gap(result: Result) -> str:

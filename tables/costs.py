@@ -93,7 +93,7 @@ def build_9(benches: Sequence[Bench], preset: str) -> Result:
 
 def build_10(runs: Sequence[Run], preset: str) -> Result:
     """Hours by experiment and method, each run once, in the first table that has it; failed runs took time too."""
-    hours: dict[tuple[str, str], float] = defaultdict(float)
+    found: dict[tuple[str, str], list[Run]] = defaultdict(list)
     silent = []
     for run in runs:
         if run.seconds is None:
@@ -101,12 +101,15 @@ def build_10(runs: Sequence[Run], preset: str) -> Result:
             continue
         for row in (experiment(run, preset), "Total"):
             for column in (label(run), "Total"):
-                hours[row, column] += run.seconds / 3600
-    methods = sorted({column for _, column in hours if column != "Total"})
+                found[row, column].append(run)
+
+    def cell(runs: Sequence[Run]) -> Cell:
+        return Cell((Number(sum(run.seconds or 0 for run in runs) / 3600),), runs=tuple(runs))
+
+    methods = sorted({column for _, column in found if column != "Total"})
     columns = (*methods, "Total")
     lines = tuple(
-        Line(row, tuple(Cell((Number(hours.get((row, column), 0.0)),)) for column in columns))
-        for row in (*EXPERIMENTS, OTHER, "Total")
+        Line(row, tuple(cell(found.get((row, column), ())) for column in columns)) for row in (*EXPERIMENTS, OTHER, "Total")
     )
     devices = sorted({str(run.start.get("device")) for run in runs if run.seconds is not None})
     notes = [f"On {'; '.join(devices)}."] if devices else []

@@ -94,7 +94,7 @@ def as_recorded(
             command = f"python -m eval.run --method dfp --task {task} --preset {preset} --protocol {protocol} --seeds 0"
             return Cell(gaps=(Gap(command, "DFP", "dfp", preset, task, protocol, (0,), 1),))
         value = reduce(lambda part, field: part.get(field, {}), FIELDS[row].split("."), run.start["config"])
-        return Cell(word=shown(value)) if value != {} else Cell()
+        return Cell(word=shown(value), runs=(run,)) if value != {} else Cell()
 
     lines = tuple(Line(row, tuple(cell(row, *column) for column in columns.values())) for row in rows)
     notes = tuple(f"{column}: {run.path}" for column, (run, _) in columns.items() if run)

@@ -1,0 +1,231 @@
+"""`python -m tables report`: one HTML file with the tables, the figures, and behind every cell its evidence.
+
+The file needs no server and no network. This module says what it shows, as one JSON object; report.html, its template, how.
+"""
+
+import base64
+import json
+import shlex
+import tempfile
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+from envs.command import Parser
+from eval.methods import METHODS
+from eval.record import Run
+from tables import rules
+from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
+from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
+from tables.costs import Bench, load_benches
+from tables.curves import rows_of
+from tables.figures import FIGURES, draw
+from tables.render import Style, cell_text, footnotes, heading, number_text
+from tables.result import Cell, Line, Number, Result
+from tables.runs import folders, load
+from tables.spec import PRESETS, TABLES, label_of
+
+PLAIN = Style("{}", "{}", "{}")
+DRAWN = ("curves", "aggregates", "profiles", "improvement")
+FILTERED = {
+    **{method.label: {"method": f"{method.label} {name}"} for name, method in METHODS.items()},
+    **{row.label: {"method": f"{row.label} {row.method}"} for table in TABLES.values() for row in table.rows},
+    **{c.label: {"task": " ".join((c.label, *c.tasks))} for table in TABLES.values() for c in table.columns},
+    "Avg.": {"task": "Avg."},
+}
+"""What the filters look for, by the label of a line or a column; what is not here is never filtered."""
+
+
+def collect(
+    names: Sequence[str], runs: Sequence[Run], benches: Sequence[Bench], preset: str, mixed: bool = False
+) -> dict[str, Any]:
+    """All that the report shows, as plain values: tables that have records first, then figures, then every run."""
+    results = [from_records(name, runs, benches, preset, mixed) for name in names]
+    results.sort(key=lambda result: (not has_records(result), result.name != "quick"))
+    number = {id(run): i for i, run in enumerate(runs)}
+    presets = dict.fromkeys(TABLES[name].preset or preset if name in TABLES else preset for name in names)
+    return {
+        "about": f"{len(runs)} records, {sum(run.status == 'finished' for run in runs)} of them finished",
+        "contrast": COLUMNS,
+        "explained": EXPLAINED,
+        "tables": [table(result, number) for result in results] + [table_of_runs(runs, number)],
+        "figures": [picture for one in presets for picture in pictures(runs, one)],
+        "runs": [evidence(run) for run in runs],
+    }
+
+
+def has_records(result: Result) -> bool:
+    return any(cell.runs or any(number.mean for number in cell.numbers) for line in result.lines for cell in line.cells)
+
+
+def table(result: Result, number: dict[int, int]) -> dict[str, Any]:
+    """A table with its cells' evidence; runs go by their number in the report."""
+    symbols = footnotes(result, PLAIN)
+    paper = from_paper(PRECISE.get(result.name, result.name)) if result.name in IN_PAPER else None
+    printed = by_labels(paper) if paper else {}
+
+    def show(line: Line, column: str, cell: Cell) -> dict[str, Any]:
+        other = printed.get(frozenset((line.label, column)))
+        return {
+            "numbers": [
+                {"phase": phase, "text": number_text(n, result.decimals, PLAIN)}
+                | {"mean": n.mean, "std": n.std, "n": n.n, "mark": n.mark, "rates": n.rates}
+                for n, phase in zip(cell.numbers, result.phases, strict=False)
+            ],
+            "word": cell.word,
+            "wanted": cell.wanted,
+            "notes": [[symbols[note], note] for note in cell.notes],
+            "gaps": [{"what": gap.task, "seeds": gap.seeds, "command": gap.command} for gap in cell.gaps],
+            "runs": [number[id(run)] for run in cell.runs],
+            "published": beside(result, cell, paper, other) if paper and other else [],
+        }
+
+    return {
+        "name": result.name,
+        "heading": heading(result),
+        "corner": result.corner,
+        "columns": [{"label": column, **FILTERED.get(column, {})} for column in result.columns],
+        "lines": [
+            {"label": line.label, **FILTERED.get(line.label, {})}
+            | {"cells": [show(line, c, cell) for c, cell in zip(result.columns, line.cells, strict=True)]}
+            for line in result.lines
+        ],
+        "footnotes": [[symbol, note] for note, symbol in symbols.items()],
+        "notes": result.notes,
+        "filled": has_records(result),
+    }
+
+
+def by_labels(result: Result) -> dict[frozenset[str], Cell]:
+    """Cells by the labels of line and column, whichever way the table is printed."""
+    return {
+        frozenset((line.label, column)): cell
+        for line in result.lines
+        for column, cell in zip(result.columns, line.cells, strict=True)
+    }
+
+
+def beside(result: Result, ours: Cell, paper: Result, other: Cell) -> list[dict[str, Any]]:
+    """What the paper prints where we have these numbers, and for success rates how far ours are from it."""
+    if other.word:
+        return [{"phase": "", "text": other.word, "contrast": []}]
+    found = []
+    for number, phase in zip(ours.numbers or (Number(),), result.phases, strict=False):
+        theirs = other.numbers[paper.phases.index(phase)]
+        test = contrast(number, theirs) if result.name in COMPARABLE and number.mean is not None else ()
+        words = [cell_text(cell, (1, 0), {}, PLAIN) for cell in test]
+        found.append({"phase": phase, "text": number_text(theirs, paper.decimals, PLAIN), "contrast": words})
+    return found
+
+
+def table_of_runs(runs: Sequence[Run], number: dict[int, int]) -> dict[str, Any]:
+    """Every record, whether it counts or not."""
+
+    def success(run: Run, phase: str) -> Cell:
+        rates = {seed: 100 * fmean(e["success"]) for seed in run.start["config"]["seeds"] if (e := run.last(seed, phase))}
+        return Cell((rules.summarise({"": rates}),), runs=(run,))
+
+    def line(run: Run) -> Line:
+        config = run.start["config"]
+        words = [config["task"], config["preset"], config["protocol"], str(rules.fact(run, "dataset", "source") or "")]
+        words += [" ".join(map(str, config["seeds"])), run.status]
+        cells = [*(Cell(word=word) for word in words), success(run, "offline"), success(run, "online")]
+        return Line(label_of(config), (*cells, Cell(word=run.start["created"]), Cell(word=str(run.path), runs=(run,))))
+
+    columns = ("task", "preset", "protocol", "data", "seeds", "status", "offline", "online", "created", "record")
+    whole = table(Result("runs", "All records", columns, tuple(map(line, runs)), corner="method"), number)
+    for shown, run in zip(whole["lines"], runs, strict=True):
+        config = run.start["config"]
+        shown |= {"method": f"{shown['label']} {config['method']}", "task": config["task"]}
+    return whole
+
+
+def evidence(run: Run) -> dict[str, Any]:
+    """What a run did and under which conditions: all of its record but the metrics, with each phase's last episodes."""
+    start, config = run.start, run.start["config"]
+    return {
+        "label": label_of(config),
+        "path": str(run.path),
+        "status": run.status,
+        "reason": str((run.end or {}).get("reason") or ""),
+        "seconds": run.seconds,
+        "command": str(start.get("command") or ""),
+        "again": "" if rules.is_imported(run) else again(config),
+        "config": config,
+        "about": {key: value for key, value in start.items() if key not in ("kind", "schema", "command", "config")},
+        "seeds": [outcomes(run, seed) for seed in config["seeds"]],
+    }
+
+
+def outcomes(run: Run, seed: int) -> dict[str, Any]:
+    """A seed's success rate over the steps of both phases, and the episodes of each phase's last evaluation."""
+    offline = run.start["config"]["offline_steps"]
+    own = [e for e in run.evaluations if e["seed"] == seed]
+    curve = [[e["step"] + (offline if e["phase"] == "online" else 0), 100 * fmean(e["success"])] for e in own]
+    last = [[*group][-1] for _, group in groupby(own, key=lambda e: e["phase"])]
+    return {"seed": seed, "curve": curve, "phases": [{"phase": e["phase"], "episodes": episodes(e)} for e in last]}
+
+
+def episodes(evaluation: dict[str, Any]) -> list[tuple[Any, ...]]:
+    """Success, return and length of each episode; None where the record does not say."""
+    success = evaluation["success"]
+
+    def of_each(name: str) -> list[Any]:
+        values = evaluation.get(name)
+        return values if isinstance(values, list) and len(values) == len(success) else [None] * len(success)
+
+    return list(zip(success, of_each("return"), of_each("length"), strict=True))
+
+
+def again(config: dict[str, Any]) -> str:
+    """The command that makes a run with this configuration, whatever it was made with."""
+    method, parts = config["method"], [config[part].get("name", "") for part in ("algo", "backbone")]
+    which = ["--method", method] if method in METHODS else ["--algo", parts[0], "--backbone", parts[1]]
+    words = [*which, *(word for name in ("task", "preset", "protocol") for word in (f"--{name}", config[name]))]
+    for name, value in config["changes"].items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            words.append(f"--{flag}" if value else f"--no-{flag}")
+        else:
+            words += [f"--{flag}", *(value if isinstance(value, list) else [value])]
+    return shlex.join(["python", "-m", "eval.run", *map(str, [*words, "--seeds", *config["seeds"]])])
+
+
+def pictures(runs: Sequence[Run], preset: str) -> Iterable[dict[str, str]]:
+    """The preset's curves; where there are two methods or more, also what compares them over all tasks."""
+    counted = [run for run in runs if run.start["config"]["preset"] == preset and run.status == "finished"]
+    for name in DRAWN if len(rows_of(counted)) > 1 else DRAWN[: len(rows_of(counted))]:
+        title = f"{FIGURES[name].title}. Preset {preset}."
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "figure.png"
+            try:
+                draw(name, runs, path, preset)
+                yield {"title": title, "png": base64.b64encode(path.read_bytes()).decode()}
+            except ValueError as error:
+                yield {"title": title, "missing": str(error)}
+
+
+def page(data: dict[str, Any]) -> str:
+    """The template with the data in it. No text of a record can end the data: every `<` is escaped."""
+    plain = json.loads(json.dumps(data), parse_constant=str)  # browsers read no NaN
+    text = json.dumps(plain, separators=(",", ":")).replace("<", "\\u003c")
+    return Path(__file__).with_name("report.html").read_text(encoding="utf-8").replace("{{data}}", text)
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog="python -m tables report", description=__doc__)
+    parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)} (default: all)")
+    parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
+    parser.add_argument("--preset", choices=PRESETS, default="paper", help="count the runs of this preset (default: paper)")
+    parser.add_argument(
+        "--mixed", action="store_true", help="also average runs of different simulators, data or configurations"
+    )
+    parser.add_argument("--out", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html")
+    options = parser.parse_args(arguments)
+    check(options.tables, NAMES)
+    paths = folders(options.runs)
+    data = collect(options.tables or NAMES, load(paths), load_benches(paths), options.preset, options.mixed)
+    options.out.write_text(page(data), encoding="utf-8")
+    print(options.out)
