@@ -9,15 +9,12 @@ The index is written last: it says what the columns were made from, how many row
 import json
 import math
 import shutil
-from collections.abc import Iterable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from envs.datafile import Shape, read_sidecar, sha256, staged
 
@@ -81,43 +78,3 @@ def open_columns(
         if check and facts.get("sha256", {}).get(path.name) != sha256(path):
             raise ValueError(f"{path}: not what was written (the SHA-256 differs); {remedy}")
     return columns, facts
-
-
-class MappedRows:
-    """One column of a replay: the dataset's rows, on disk, and after them the online ones, in memory.
-
-    It is read and written by row numbers, as the tensor is that holds both when the dataset is in memory.
-    """
-
-    def __init__(self, data: np.memmap, online: int, device: torch.device):
-        self.data, self.online = data, torch.empty(online, *data.shape[1:], device=device)
-
-    def __len__(self) -> int:
-        return len(self.data) + len(self.online)
-
-    def __getitem__(self, rows: Tensor) -> Tensor:
-        """[...] row numbers to [..., *shape of a row]."""
-        found = torch.from_numpy(self.data[rows.clamp_max(len(self.data) - 1).cpu().numpy()]).to(rows.device)
-        if (online := rows >= len(self.data)).any():
-            found[online] = self.online[rows[online] - len(self.data)]
-        return found
-
-    def __setitem__(self, rows: int | Tensor, values: Any) -> None:
-        self.online[rows - len(self.data)] = values
-
-
-def read_ahead(columns: Sequence[np.memmap], rows: range) -> Thread:
-    """Have these rows read from disk in the background, so that the memory maps find them in the system's page cache."""
-
-    def read() -> None:
-        with suppress(OSError):  # nothing but speed depends on it
-            for column in columns:
-                size = column.strides[0]
-                with open(str(column.filename), "rb", buffering=0) as file:
-                    file.seek(column.offset + rows.start * size)
-                    for begin in range(0, len(rows) * size, 2**20):
-                        file.read(min(2**20, len(rows) * size - begin))
-
-    thread = Thread(target=read, daemon=True)
-    thread.start()
-    return thread

@@ -18,7 +18,7 @@ from einops import rearrange
 from torch import Generator, Tensor
 
 from envs.dataset import Dataset
-from envs.mapped import MappedRows, read_ahead
+from envs.rows import MappedRows, Starts, read_ahead
 
 DataOrder = Literal["uniform", "shards"]
 SHARD_STEPS = 1000
@@ -39,7 +39,7 @@ class Replay:
         if 0 < capacity <= horizon:
             raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
         self.horizon, self.capacity, self.data_rows, self.device = horizon, capacity, len(dataset.obs), torch.device(device)
-        self.data_starts = dataset.starts(horizon, self.device)
+        self.data_starts = Starts(dataset.ends, horizon, self.device)
         self.shards = self.data_starts.shards() if order == "shards" else [range(len(self.data_starts))]
         self.shard: int | None = None  # the one drawn from last
         self.rings = [Ring(capacity) for _ in range(seeds)]

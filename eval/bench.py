@@ -22,7 +22,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from algos.base import Batch
 from algos.learner import Learner
-from backbones.base import Backbone, names
+from backbones.base import Backbone, find, names
 from envs.command import Parser, refuse
 from eval.methods import METHODS
 from eval.protocol import Config, configure
@@ -143,7 +143,9 @@ def main(arguments: list[str] | None = None) -> int:
         configs = {
             n: configure(options.task, options.method, preset=options.preset, seeds=tuple(range(n))) for n in options.seeds
         }
-        actors = {name: configure(options.task, backbone=name, preset=options.preset) for name in names("backbones", Backbone)}
+        families: dict[str, type[Backbone]] = {name: find("backbones", Backbone, name) for name in names("backbones", Backbone)}
+        generative = [name for name, family in families.items() if not family.deterministic]
+        actors = {name: configure(options.task, backbone=name, preset=options.preset) for name in generative}
         actors[options.method] = configure(options.task, options.method, preset=options.preset)
     except ValueError as error:
         refuse(error)

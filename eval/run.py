@@ -20,6 +20,7 @@ from backbones.base import Backbone, names
 from envs.command import Parser, refuse
 from envs.dataset import Dataset
 from envs.fetch import SHARDED, fetch
+from envs.rows import Starts
 from envs.task import Protocol, Task
 from eval import record
 from eval.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
@@ -142,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
         device = choose_device(options.device)
         folder = unfinished_folder(config, options.runs) if options.resume else None
         dataset = load_dataset(config.task, options.data)
-        dataset.starts(config.algo.horizon)  # refuses a horizon that no episode has
+        Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
         config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
         start = describe(config, dataset, device, command)
         if folder:

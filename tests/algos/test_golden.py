@@ -24,6 +24,7 @@ from backbones.flow import Flow
 from backbones.meanflow import MeanFlow
 from envs.dataset import Dataset
 from envs.replay import Replay
+from envs.rows import Starts
 
 FOLDER = Path(os.environ.get("GOLDEN", Path(__file__).parents[1] / "golden"))
 Arrays = dict[str, np.ndarray]
@@ -243,7 +244,7 @@ def test_chunk_sampler(path: Path):
     whole = np.flatnonzero(chunk["valid"].all(1))
     starts = arrays["start_index"][whole]
     rows_before = np.cumsum(rows["terminals"]) - rows["terminals"]  # each earlier episode has one more row than transitions
-    found = dataset.starts(horizon)
+    found = Starts(dataset.ends, horizon)
     assert set(found[torch.arange(len(found))].tolist()) == set(starts + rows_before[starts].astype(int))
 
     for at, start in zip(whole, starts, strict=True):  # the recorded next observations are random, so each ends an episode here

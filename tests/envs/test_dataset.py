@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from envs import dataset
-from envs.dataset import Dataset, Starts
+from envs.dataset import Dataset
+from envs.rows import Starts
 
 
 def episodes(*lengths: int) -> Dataset:
@@ -34,7 +34,7 @@ def test_rows_are_of_single_precision():
 
 def test_chunks_of_two_start_where_the_picture_shows():
     """The figure at the head of envs/dataset.py."""
-    assert rows_of(episodes(3, 2).starts(2)) == [0, 1, 4]
+    assert rows_of(Starts(episodes(3, 2).ends, 2)) == [0, 1, 4]
 
 
 @pytest.mark.parametrize("horizon", [1, 2, 5, 6])
@@ -42,7 +42,7 @@ def test_starts_are_exactly_the_rows_whose_chunk_stays_inside(horizon: int):
     lengths = (1, 6, 2, 5, 1)
     data = episodes(*lengths)
     rows = [(i, j) for i, n in enumerate(lengths) for j in range(n + 1)]
-    assert rows_of(data.starts(horizon)) == [row for row, (i, j) in enumerate(rows) if j + horizon <= lengths[i]]
+    assert rows_of(Starts(data.ends, horizon)) == [row for row, (i, j) in enumerate(rows) if j + horizon <= lengths[i]]
 
 
 def test_shards_are_the_files_of_which_a_dataset_is_made():
@@ -54,21 +54,21 @@ def test_shards_are_the_files_of_which_a_dataset_is_made():
 
 @pytest.mark.parametrize("shard_rows", [1, 4, 7, 10, 100])
 def test_shards_part_the_starts_at_the_episodes_nearest_to_equal_parts(shard_rows: int, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(dataset, "SHARD_ROWS", shard_rows)
+    monkeypatch.setattr("envs.rows.SHARD_ROWS", shard_rows)
     data = episodes(1, 6, 2, 5, 1, 9)
-    shards = data.starts(2).shards()
-    assert [number for shard in shards for number in shard] == list(range(len(data.starts(2)))) and all(shards)
+    shards = Starts(data.ends, 2).shards()
+    assert [number for shard in shards for number in shard] == list(range(len(Starts(data.ends, 2)))) and all(shards)
     bounds = (0, 2, 9, 12, 18, 20, 30)  # rows between episodes; the first episode is too short for a chunk
     pieces = max(1, round(30 / shard_rows))
     nearest = {min(bounds, key=lambda bound: abs(bound - 30 * i / pieces)) for i in range(1, pieces)}
-    first_rows = {int(data.starts(2)[torch.tensor([shard[0]])]) for shard in shards[1:]}
-    following = {min(row for row in rows_of(data.starts(2)) if row >= bound) for bound in nearest - {0, 30}}
+    first_rows = {int(Starts(data.ends, 2)[torch.tensor([shard[0]])]) for shard in shards[1:]}
+    following = {min(row for row in rows_of(Starts(data.ends, 2)) if row >= bound) for bound in nearest - {0, 30}}
     assert first_rows == following - {2}, "a shard without a chunk is none"
 
 
 def test_horizon_longer_than_every_episode_is_refused():
     with pytest.raises(ValueError, match=r"^horizon 4: longer than every episode of the dataset \(at most 3 actions\)$"):
-        episodes(3, 2).starts(4)
+        Starts(episodes(3, 2).ends, 4)
 
 
 @pytest.mark.parametrize("rows", [0, 2])

@@ -10,7 +10,6 @@ import torch
 from scipy.stats import chisquare
 from torch import Generator
 
-import envs.dataset
 from envs.dataset import Dataset
 from envs.replay import DataOrder, Replay
 
@@ -99,7 +98,7 @@ def test_chunks_are_drawn_uniformly():
 
 def test_shards_turn_every_thousand_offline_steps_and_online_the_last_one_stays(monkeypatch: pytest.MonkeyPatch):
     """The published runs changed the file before steps 1000, 2000, ...: the first one served 999."""
-    monkeypatch.setattr(envs.dataset, "SHARD_ROWS", 6)  # of 16 rows: one episode each
+    monkeypatch.setattr("envs.rows.SHARD_ROWS", 6)  # of 16 rows: one episode each
     replay = Replay(dataset(), 2, seeds=2, capacity=20, order="shards")
     shards = [{start for start in data_starts(2) if start[1] == episode} for episode in range(3)]
     for step, shard in [(1, 0), (999, 0), (1000, 1), (1999, 1), (2000, 2), (3000, 0), (4999, 1), (5000, 2)]:

@@ -45,7 +45,8 @@ def test_every_method_has_its_numbers_for_every_task_of_table_1(method, task):
     assert config.protocol == "offline-to-online" and set(config.changes) == set(small)
     learner = Learner(config.algo, config.backbone, config.task.obs_dim, config.task.action_dim, [0])
     obs, steps = torch.zeros(1, 4, config.task.obs_dim), torch.ones(1, 4, config.algo.horizon)
-    batch = Batch(obs, torch.zeros(1, 4, learner.chunk_dim), -steps, steps, obs)
+    action = torch.zeros(1, 4, learner.chunk_dim)
+    batch = Batch(obs, action, -steps, steps, obs, action)
     for phase in ("offline", "online"):
         learner.begin(phase)
         assert learner.update(batch, learner.draw())["loss"].isfinite().all()

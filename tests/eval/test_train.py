@@ -9,7 +9,7 @@ import torch
 
 from algos.learner import Learner
 from backbones.base import Backbone, names
-from envs import dataset, replay
+from envs import replay
 from envs.dataset import Dataset
 from envs.replay import Replay
 from eval import train
@@ -57,7 +57,7 @@ def test_the_same_command_gives_the_same_numbers(tiny):
     ids=lambda value: f"after {value} updates and steps" if isinstance(value, int) else value,
 )
 def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at, order):
-    monkeypatch.setattr(dataset, "SHARD_ROWS", 300)
+    monkeypatch.setattr("envs.rows.SHARD_ROWS", 300)
     monkeypatch.setattr(replay, "SHARD_STEPS", 2)
     options = f"--seeds 0 1 --algo.final-rate 0.1 --data-order {order}".split()
     _, whole = tiny(*options)
