@@ -1,12 +1,13 @@
 """From run records to a frame of success rates: what figures draw and statistics summarise."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 
 import pandas as pd
 
 from eval.methods import METHODS
 from eval.record import Run
-from tables.rules import on_generated_data
+from tables import rules
 from tables.spec import MAIN, Row, belongs, label_of
 from tables.stats import Scores, margin
 
@@ -15,28 +16,31 @@ COLUMNS = ["label", "task", "seed", "phase", "step", "success", "offline_steps",
 
 
 def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
-    """Every evaluation of the rows' finished runs, one a line, rows and tasks in the paper's order.
+    """Every evaluation of the runs that count, one a line, rows and tasks in the paper's order.
 
     Success is in percent, steps count from the start of the offline phase, `label` is the row's, and `generated` says whether
-    the run's data is. Of two runs for a seed the later one counts.
+    the run's data is. ValueError for seeds that the rules do not average.
     """
-    chosen: dict[tuple[int, str, int], Run] = {}
-    for run in sorted(runs, key=lambda run: run.start["created"]):
+    found: dict[tuple[int, str], list[Run]] = defaultdict(list)
+    for run in runs:
         config = run.start["config"]
-        if run.status == "finished" and (config["preset"], config["protocol"]) == (preset, protocol):
+        if (config["preset"], config["protocol"]) == (preset, protocol):
             for number, row in enumerate(rows):
                 if belongs(config, row):
-                    chosen |= {(number, config["task"], seed): run for seed in config["seeds"]}
+                    found[number, config["task"]].append(run)
     lines = []
-    for number, task, seed in sorted(chosen, key=lambda key: (key[0], *in_order(TASKS, key[1]), key[2])):
-        run = chosen[number, task, seed]
-        offline = run.start["config"]["offline_steps"]
-        generated = on_generated_data(run)
-        for e in run.evaluations:
-            if e["seed"] == seed:
-                step = e["step"] + (offline if e["phase"] == "online" else 0)
-                success = 100 * sum(e["success"]) / len(e["success"])
-                lines.append((rows[number].label, task, seed, e["phase"], step, success, offline, generated))
+    for number, task in sorted(found, key=lambda key: (key[0], *in_order(TASKS, key[1]))):
+        by_seed, _ = rules.counted(found[number, task], ())
+        if by_seed and (conflict := rules.conflict(by_seed.values())):
+            raise ValueError(f"{rows[number].label} on {task}: {conflict}")
+        for seed, run in by_seed.items():
+            offline = run.start["config"]["offline_steps"]
+            generated = rules.on_generated_data(run)
+            for e in run.evaluations:
+                if e["seed"] == seed:
+                    step = e["step"] + (offline if e["phase"] == "online" else 0)
+                    success = 100 * sum(e["success"]) / len(e["success"])
+                    lines.append((rows[number].label, task, seed, e["phase"], step, success, offline, generated))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

@@ -1,5 +1,6 @@
 """What the figures draw: the right runs, at the right steps, with the right means, in colours that stay apart."""
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -88,6 +89,13 @@ def test_without_rows_every_method_and_variant_is_one():
     labels = [row.label for row in rows_of(runs)]
     assert labels == ["MVP", "DFP", "DFP, online_steps 7", "fql-drifting"]
     assert list(points(runs, rows_of(runs[:1] + runs[2:]), "paper")["label"].unique()) == ["MVP", "DFP", "fql-drifting"]
+
+
+def test_seeds_of_different_data_are_not_averaged(tmp_path):
+    runs = [make_run({0: 1.0}), replace(make_run({1: 0.6}), path=Path("another"))]
+    runs[1].start["dataset"] = {"sha256": "abc"}
+    with pytest.raises(ValueError, match=f"DFP on {TASK}: made-up and another differ in dataset"):
+        draw("1", runs, tmp_path / "a.png")
 
 
 def test_generated_data_is_known_as_such():
