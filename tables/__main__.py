@@ -20,6 +20,9 @@ from tables.result import Result
 from tables.runs import folders, load
 from tables.spec import PRESETS
 
+FIGURES = ("1", "3", "4", "5")
+"""Those of the paper that come from runs."""
+
 COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures", "report": "tables.report"}
 
 
@@ -34,7 +37,10 @@ def first_gap(result: Result) -> str:
 def tables(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)}")
-    parser.add_argument("--all", action="store_true", help="every table")
+    parser.add_argument("--all", action="store_true", help="every table, and the paper's figures into --figures")
+    parser.add_argument(
+        "--figures", type=Path, default=Path("figures"), metavar="DIR", help="folder for --all (default: figures)"
+    )
     parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="count the runs of this preset (default: paper)")
     parser.add_argument("--source", choices=("records", "paper"), default="records", help="paper: the numbers that it prints")
@@ -64,6 +70,10 @@ def tables(arguments: list[str]) -> None:
         return show([beside(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
     results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]
     show(results, options.format, options.into)
+    if options.all:
+        from tables.figures import draw_into  # here, since pictures take a second to import
+
+        draw_into(options.figures, FIGURES, runs, options.preset)
 
 
 def show(results: Sequence[Result], format: str, into: Path | None) -> None:

@@ -220,12 +220,17 @@ def main(arguments: list[str]) -> None:
         if len(options.figures) > 1:
             raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")
         return draw(options.figures[0], runs, options.out, options.preset)
-    for name in options.figures:
+    draw_into(options.out, options.figures, runs, options.preset)
+
+
+def draw_into(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str) -> None:
+    """Figures as png and pdf files of a folder; says which, and which are left out since no run belongs to them."""
+    for name in names:
         for suffix in (".png", ".pdf"):
-            path = options.out / f"figure-{name}{suffix}"
+            path = folder / f"figure-{name}{suffix}"
             try:
-                draw(name, runs, path, options.preset)
+                draw(name, runs, path, preset)
             except ValueError as error:
                 print(f"left out: {error}", file=sys.stderr)
                 break
-            print(path)
+            print(path, file=sys.stderr)

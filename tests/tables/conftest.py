@@ -58,6 +58,12 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Commands that write into the current folder write into the test's."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.fixture
 def tables(tmp_path: Path, capsys: pytest.CaptureFixture) -> Callable[..., str]:
     """What `python -m tables` prints for these arguments, with the test's folder as --runs."""

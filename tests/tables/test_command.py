@@ -122,9 +122,12 @@ def test_figures_are_drawn_into_a_file_or_a_folder(tmp_path, write_run, tables, 
     assert not out.exists()
     write_run("a", {0: [1], 1: [0]})
     (tmp_path / "theirs.csv").write_text("method,task,seed,step,success\nqc-fql,cube-double-task2,0,20,0.5\n")
-    assert tables("figure", "1", "5", "curves", "--out", str(out)).split() == [
-        str(out / name) for name in ("figure-1.png", "figure-1.pdf", "figure-curves.png", "figure-curves.pdf")
-    ]
+    tables("figure", "1", "5", "curves", "--out", str(out))
+    assert {path.name for path in out.iterdir()} == {
+        f"figure-{name}.{suffix}" for name in ("1", "curves") for suffix in ("png", "pdf")
+    }
+    tables("--all", "--figures", str(tmp_path / "all"))
+    assert sorted(path.name for path in (tmp_path / "all").glob("*.png")) == [f"figure-{name}.png" for name in "134"]
     assert (out / "figure-1.png").read_bytes().startswith(b"\x89PNG")
     assert "one file for 2 figures" in refused("figure", "1", "3", "--out", str(out / "a.png"), "--runs", str(tmp_path))
 
