@@ -116,6 +116,8 @@ class ActorCritic(Algorithm):
         super().__post_init__()
         if not 0 < self.discount <= 1:
             raise ValueError(f"algo.discount {self.discount}: must lie in (0, 1]")
+        if not 0 <= self.target_rate <= 1:
+            raise ValueError(f"algo.target_rate {self.target_rate}: must lie in [0, 1]")
         if self.num_critics < 1:
             raise ValueError(f"algo.num_critics {self.num_critics}: at least 1")
 

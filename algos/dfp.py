@@ -35,6 +35,8 @@ class DFP(ActorCritic):
             raise ValueError(
                 f"algo.num_elites {self.num_elites}: K must lie in 1..N, and algo.num_candidates is {self.num_candidates}"
             )
+        if not 0 <= self.old_policy_rate <= 1:
+            raise ValueError(f"algo.old_policy_rate {self.old_policy_rate}: must lie in [0, 1]")
         if min(self.best_of, self.target_best_of) < 1:
             raise ValueError(f"algo.best_of {self.best_of}, algo.target_best_of {self.target_best_of}: at least 1")
 

@@ -48,26 +48,34 @@ def _fetch_shards(task: Task, folder: Path, mirror: str) -> None:
 
     page = requests.get(f"{mirror}/{task.dataset}/", timeout=TIMEOUT)
     page.raise_for_status()
-    names = sorted(set(re.findall(r'href="([\w.-]+\.npz)"', page.text)))
+    names = sorted(set(re.findall(r'href="([\w.-]+(?<!-val)\.npz)"', page.text)))
     if not names:
         raise ValueError("its page names no .npz file")
     for name in names:
-        _fetch_file(task, {folder / name: f"{task.dataset}/{name}"}, [mirror])
+        path = folder / name
+        hashes = _known_hashes(path)
+        if not path.exists():
+            _download(task, {path: f"{task.dataset}/{name}"}, mirror, hashes)
 
 
 def _fetch_file(task: Task, files: dict[Path, str], mirrors: Sequence[str]) -> Path:
     """The last of `files`, called by its values below a mirror, downloaded with the others unless it is there."""
     *_, train = files
-    sidecar = train.with_suffix(".json")
-    known = read_sidecar(sidecar)
+    hashes = _known_hashes(train)
+    if not train.exists():
+        _try(mirrors, task, train.parent, lambda mirror: _download(task, files, mirror, hashes))
+    return train
+
+
+def _known_hashes(train: Path) -> dict[str, str]:
+    """What was kept of earlier downloads; an error when the file is generated data or not the one that came first."""
+    known = read_sidecar(train.with_suffix(".json"))
     if known.get("source") == "generated":
         raise FileExistsError(f"{train}: generated data has this name; fetch into another folder with --out")
-    hashes = known.get("sha256", {})
-    if not train.exists():
-        _try(mirrors, task, train.parent, lambda mirror: _download(task, files, sidecar, mirror, hashes))
-    elif hashes.get(train.name, found := sha256(train)) != found:
+    hashes: dict[str, str] = known.get("sha256", {})
+    if train.exists() and hashes.get(train.name, found := sha256(train)) != found:
         raise ValueError(f"{train}: not the file that was fetched first (the SHA-256 differs); move it away")
-    return train
+    return hashes
 
 
 def _try(mirrors: Sequence[str], task: Task, folder: Path, download: Callable[[str], None]) -> None:
@@ -94,14 +102,14 @@ def official_files(task: Task, folder: Path) -> dict[Path, str]:
     raise ValueError(f"{task.name}: makes its own data, there is nothing to fetch")
 
 
-def _download(task: Task, files: dict[Path, str], sidecar: Path, mirror: str, hashes: dict[str, str]) -> None:
+def _download(task: Task, files: dict[Path, str], mirror: str, hashes: dict[str, str]) -> None:
     """Download, check and publish a task's files and their sidecar from one mirror, or leave nothing behind."""
     import pooch
 
     pooch.get_logger().setLevel("WARNING")
     downloader = pooch.HTTPDownloader(progressbar=sys.stderr.isatty(), chunk_size=2**20, timeout=TIMEOUT)
     *others, train = files
-    with staged(*others, sidecar, train) as paths:
+    with staged(*others, train.with_suffix(".json"), train) as paths:
         *arriving, new_sidecar, new_train = paths
         for path, target in zip((*arriving, new_train), files, strict=True):
             url, known_hash = f"{mirror}/{files[target]}", hashes.get(target.name)

@@ -9,6 +9,7 @@ import dataclasses
 import difflib
 import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -17,6 +18,7 @@ from backbones.base import Backbone, find, option
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.methods import DEFAULT, METHODS, OFFLINE, QUADRUPLE, ROBOMIMIC, values_of
+from eval.record import HARMLESS
 
 
 @dataclass(frozen=True)
@@ -54,8 +56,8 @@ class Config:
         for name in ("eval_every", "eval_episodes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or min(self.seeds) < 0:
-            raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers >= 0")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:
+            raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers from 0 to 2^63 - 1")
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain values: what a record and a checkpoint keep."""
@@ -113,7 +115,6 @@ def release(task: Task) -> Values:
     return paper(task) | {"temperatures": (0.1,)}
 
 
-HARMLESS = {"seeds", "eval_every", "log_every"}  # changes to these leave a run what it is
 SIZES = {"width", "depth", "critic_width", "critic_depth"}
 PRESETS = {"quick": quick, "paper": paper, "release": release}
 
@@ -150,6 +151,9 @@ def configure(
         preset_s = {name: value for name, value in values.items() if name in known}
         defaults = cls(**fixed | preset_s)
         changed.update({prefix + name: v for name, v in own.items() if v != getattr(defaults, name) and name not in HARMLESS})
+        for name, value in own.items():
+            if any(isinstance(x, float) and not math.isfinite(x) for x in (value if isinstance(value, tuple) else (value,))):
+                raise ValueError(f"{prefix}{name} {value}: must be a finite number")
         for name in SIZES & known:
             if own.get(name, 1) < 1:
                 raise ValueError(f"{prefix}{name} {own[name]}: at least 1")

@@ -17,6 +17,12 @@ from pathlib import Path
 from typing import Any
 
 SCHEMA = 1
+PHASES = ("offline", "online")
+HARMLESS = {
+    "seeds",
+    "eval_every",
+    "log_every",
+}  # runs that differ in these alone are alike
 METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of a record
 
 

@@ -98,7 +98,8 @@ def choose_device(name: str) -> str:
     """cuda where there is one, for "auto". ValueError for a device that is not here."""
     device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
     try:
-        torch.empty(0, device=device)
+        if torch.empty(0, device=device).device.type not in ("cpu", "cuda"):
+            raise RuntimeError
     except (RuntimeError, AssertionError):
         raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
     return device
@@ -194,8 +195,8 @@ def plot(run: record.Run) -> Path:
 def next_step(command: str, code: int, options: argparse.Namespace) -> str:
     """What to do now, in one line."""
     if code == 0:
-        which = "quick" if options.preset == "quick" else f"--all --preset {options.preset}"
-        return f"its place in the tables: python -m tables {which} --runs {options.runs}"
+        runs = shlex.quote(str(options.runs))
+        return f"what the records say: python -m tables report --preset {options.preset} --runs {runs}"
     resume = "" if options.resume else " --resume"
     return f"continue with: {command}{resume}" if code > 2 else "see the record's last lines for the reason"
 

@@ -53,6 +53,8 @@ def tables(arguments: list[str]) -> None:
     parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
     parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
     options = parser.parse_args(arguments)
+    if options.source == "paper" and options.against:
+        raise ValueError("--source paper --against paper: the paper's numbers beside themselves; take one of the two")
     allowed, why = list(NAMES), ""
     if options.source == "paper":
         allowed, why = IN_PAPER, "is not in the paper"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from envs.command import Parser
 from eval.methods import METHODS
-from eval.record import Run
+from eval.record import PHASES, Run
 from tables import published, rules
 from tables.against import COLUMNS, EXPLAINED, FAINT, contrast
 from tables.cells import build
@@ -15,8 +15,6 @@ from tables.render import FORMATS, render
 from tables.result import Cell, Line, Number, Result
 from tables.runs import folders, load
 from tables.spec import Row, Table, each, label_of
-
-PHASES = ("offline", "online")
 
 
 @dataclass(frozen=True)

@@ -182,8 +182,8 @@ def draw(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> N
     ValueError in one line for another kind of file, or when there is nothing to draw.
     """
     check_suffix(path)
-    figure = FIGURES[name]
-    rows = figure.rows or rows_of(runs)
+    figure, runs = FIGURES[name], beside(runs, preset)
+    rows = (*figure.rows, *rows_of([run for run in runs if is_imported(run)])) if figure.rows else rows_of(runs)
     data = points(runs, rows, preset)
     if figure.tasks:
         data = data[data["task"].isin(figure.tasks)]
@@ -195,12 +195,21 @@ def draw(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> N
 
 
 def beside(runs: Sequence[Run], preset: str) -> list[Run]:
-    """The runs, imported results among them as methods of their own in this preset."""
+    """The runs, imported results among them as methods of their own in this preset.
+
+    An import that says nothing of an offline phase is laid where the preset's own runs begin online.
+    """
+    if preset == "imported":
+        return list(runs)
+    configs = [run.start["config"] for run in runs if not is_imported(run)]
+    begins = {config["task"]: config["offline_steps"] for config in configs if config["preset"] == preset}
 
     def own(run: Run) -> Run:
         config = run.start["config"]
-        method = f"{label_of(config)} (imported)"
-        return replace(run, start={**run.start, "config": {**config, "method": method, "preset": preset}})
+        method, begin = f"{label_of(config)} (imported)", config["offline_steps"] or begins.get(config["task"], 0)
+        return replace(
+            run, start={**run.start, "config": config | {"method": method, "preset": preset, "offline_steps": begin}}
+        )
 
     return [own(run) if is_imported(run) else run for run in runs]
 
@@ -215,16 +224,18 @@ def main(arguments: list[str]) -> None:
         "--out", type=Path, default=Path("figures"), help="a png or pdf file, or a folder for both of each figure"
     )
     options = parser.parse_args(arguments)
-    runs = beside(load(folders(options.runs)), options.preset)
+    runs = load(folders(options.runs))
     if options.out.suffix:
         if len(options.figures) > 1:
             raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")
         return draw(options.figures[0], runs, options.out, options.preset)
-    draw_into(options.out, options.figures, runs, options.preset)
+    if not draw_into(options.out, options.figures, runs, options.preset):
+        raise ValueError(f"no figure was drawn into {options.out}")
 
 
-def draw_into(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str) -> None:
-    """Figures as png and pdf files of a folder; says which, and which are left out since no run belongs to them."""
+def draw_into(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str) -> int:
+    """Figures as png and pdf files of a folder, how many; says which, and which are left out since no run belongs to them."""
+    drawn = 0
     for name in names:
         for suffix in (".png", ".pdf"):
             path = folder / f"figure-{name}{suffix}"
@@ -234,3 +245,5 @@ def draw_into(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: s
                 print(f"left out: {error}", file=sys.stderr)
                 break
             print(path, file=sys.stderr)
+            drawn += 1
+    return drawn

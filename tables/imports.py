@@ -15,27 +15,38 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from eval.record import Run
+from eval.methods import METHODS
+from eval.record import PHASES, Run
 
+BY_LABEL = {method.label: name for name, method in METHODS.items()}
+"""The names of methods that a file calls as the paper's tables do."""
 REQUIRED = ("method", "task", "seed", "step", "success")
-PHASES = ("offline", "online")
 
 
 def read_csv(path: Path) -> list[Run]:
     """A finished run for each method, task and seed; bad lines are named on stderr. ValueError where a column is missing."""
     evaluations: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        lines = csv.DictReader(file)
-        if absent := [name for name in REQUIRED if name not in (lines.fieldnames or ())]:
-            raise ValueError(f"{path}: no column {absent[0]}; results have {', '.join(REQUIRED)} and may have phase")
-        for line in lines:
-            try:
-                key, evaluation = parse(line)
-            except ValueError as error:
-                print(f"left out: {path}, line {lines.line_num}: {error}", file=sys.stderr)
-                continue
-            evaluations[key].append(evaluation)
+    for number, line in read_lines(path):
+        try:
+            key, evaluation = parse(line)
+        except ValueError as error:
+            print(f"left out: {path}, line {number}: {error}", file=sys.stderr)
+            continue
+        evaluations[key].append(evaluation)
     return [run(path, *key, found) for key, found in evaluations.items()]
+
+
+def read_lines(path: Path) -> list[tuple[int, dict[str, str | None]]]:
+    """The lines by column, numbered as in the file. ValueError for what is no such table."""
+    try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            lines = csv.DictReader(file)
+            found = [(lines.line_num, line) for line in lines]
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if absent := [name for name in REQUIRED if name not in (lines.fieldnames or ())]:
+        raise ValueError(f"{path}: no column {absent[0]}; results have {', '.join(REQUIRED)} and may have phase")
+    return found
 
 
 def parse(line: dict[str, str | None]) -> tuple[tuple[str, str, int], dict[str, Any]]:
@@ -58,7 +69,7 @@ def parse(line: dict[str, str | None]) -> tuple[tuple[str, str, int], dict[str, 
         raise ValueError(f"success {values['success']!r}: a share of episodes, from 0 to 1")
     seed = int(values["seed"])
     evaluation = {"seed": seed, "phase": phase, "step": int(values["step"]), "success": [success]}
-    return (values["method"], values["task"], seed), evaluation
+    return (BY_LABEL.get(values["method"], values["method"]), values["task"], seed), evaluation
 
 
 def run(path: Path, method: str, task: str, seed: int, evaluations: list[dict[str, Any]]) -> Run:

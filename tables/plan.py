@@ -57,7 +57,7 @@ def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> 
     known = [time for time in times if time is not None]
     total = f"{len(gaps)} gaps, {sum(len(gap.seeds) for gap in gaps)} runs of one seed; {sum(known):.1f} hours"
     if len(known) < len(times):
-        total += f", and {len(times) - len(known)} gaps of methods that were not timed (python -m tables plan 9)"
+        total += f", and {len(times) - len(known)} gaps of methods that were not timed"
     return tabulate(lines, ["method", "task", "seeds", "hours", "command"], disable_numparse=True) + f"\n\n{total}\n"
 
 

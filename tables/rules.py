@@ -19,12 +19,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.record import Run
+from eval.record import HARMLESS, Run
 from tables.result import Cell, Mark, Number, Rates
 
 GENERATED = "trained on generated data, not on the official or the human data"
 ROUNDING = 1e-3  # how far apart the last observations of a fixed rollout may be (envs/physics.py)
-HARMLESS = {"seeds", "eval_every", "log_every"}  # may differ between the seeds of a cell
 
 
 def summarise(rates: Rates) -> Number:

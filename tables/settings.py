@@ -88,7 +88,7 @@ def as_recorded(
     """The values in a run's configuration for each column; where there is no run, the one that would show them."""
 
     def cell(row: str, run: Run | None, task: str) -> Cell:
-        if row not in FIELDS:
+        if row not in FIELDS or (not run and preset == "imported"):
             return Cell()
         if not run:
             command = f"python -m eval.run --method dfp --task {task} --preset {preset} --protocol {protocol} --seeds 0"

@@ -53,7 +53,8 @@ def bootstrap(
     """A statistic of the scores with its stratified bootstrap interval (percentiles): seeds are redrawn within each task.
 
     A task with one seed says nothing about the spread of seeds, so there is no interval then. With n seeds a task the resampled
-    variance is (n - 1) / n of the unbiased one: at n = 5 the 95 % interval of a mean covers about 92 %.
+    variance is (n - 1) / n of the unbiased one, so the 95 % interval of a mean is too narrow: with 5 seeds it covers about
+    93 % for 12 tasks, 89 % for 3 and 83 % for one; with 3 seeds and one task 80 %.
     """
     value = statistic(scores)
     if min(map(len, scores)) < 2:

@@ -66,3 +66,13 @@ def test_a_csv_file_of_something_else_is_named(tmp_path, capsys):
     (tmp_path / "other.csv").write_text("a,b\n1,2\n")
     assert main(["1", "--runs", str(tmp_path)]) == 0
     assert "other.csv: no column method" in capsys.readouterr().err
+
+
+def test_what_is_no_table_is_named_and_labels_are_methods(tmp_path, capsys):
+    (tmp_path / "bytes.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "long.csv").write_text("method,task,seed,step,success\n" + "x" * 200_000)
+    (tmp_path / "theirs.csv").write_text("method,task,seed,step,success\nDFP,cube-double-task2,0,20,0.5\n")
+    assert main(["1", "--preset", "imported", "--runs", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert all(f"left out: {tmp_path / name}: " in captured.err for name in ("bytes.csv", "long.csv"))
+    assert "50.0 (1/5)" in captured.out
