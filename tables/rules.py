@@ -4,7 +4,7 @@
   (ddof 1) over seeds. A column of several tasks is the mean over tasks, without a std.
 - Only finished runs count. Failed and unfinished ones are named at their cell. Of two runs for one seed the later one counts,
   and the cell says so.
-- A mean over fewer seeds than asked shows how many (3/5), and takes no part in the ranking.
+- A mean over fewer seeds than asked shows how many (3/5). While a column has such a mean, nothing in it is ranked.
 - The best numbers of a column are bold, all that tie; the next lower ones are underlined (dense rank). What prints the same
   ties.
 - Runs of different simulators, data or configurations are not averaged: the cell is refused, or, when the user insists, carries
@@ -65,10 +65,8 @@ def ranked(grid: Sequence[Sequence[Cell]], decimals: int) -> list[list[Cell]]:
     def column(cells: Sequence[Cell]) -> list[Cell]:
         phases = []
         for numbers in zip(*(cell.numbers for cell in cells), strict=True):
-            printed = [
-                round(number.mean, decimals) if number.mean is not None and number.n >= cell.wanted else None
-                for number, cell in zip(numbers, cells, strict=True)
-            ]
+            whole = all(n.mean is None or n.n >= cell.wanted for n, cell in zip(numbers, cells, strict=True))
+            printed = [round(n.mean, decimals) if whole and n.mean is not None else None for n in numbers]
             phases.append([replace(n, mark=mark) for n, mark in zip(numbers, marks(printed), strict=True)])
         return [replace(cell, numbers=numbers) for cell, numbers in zip(cells, zip(*phases, strict=True), strict=True)]
 

@@ -12,9 +12,13 @@ def test_marks_bold_every_tie_and_underline_the_next_lower_ones():
     assert marks([1.0, None]) == ["", ""], "one number is not compared with anything"
 
 
-def test_what_prints_the_same_ties_and_what_lacks_seeds_does_not_compete():
-    grid = [[Cell((Number(mean, 0.0, n),), wanted=5)] for mean, n in ((99.84, 5), (99.76, 5), (99.7, 5), (100.0, 4))]
-    assert [line[0].numbers[0].mark for line in ranked(grid, 1)] == ["best", "best", "second", ""]
+def test_what_prints_the_same_ties_and_nothing_is_ranked_beside_a_mean_that_lacks_seeds():
+    def ranks(*numbers: tuple[float | None, int]) -> list[str]:
+        grid = [[Cell((Number(mean, 0.0, n),), wanted=5)] for mean, n in numbers]
+        return [line[0].numbers[0].mark for line in ranked(grid, 1)]
+
+    assert ranks((99.84, 5), (99.76, 5), (99.7, 5), (None, 0)) == ["best", "best", "second", ""]
+    assert ranks((99.84, 5), (99.76, 5), (99.7, 5), (100.0, 4)) == ["", "", "", ""]
 
 
 def test_ranks_are_those_of_one_phase():
