@@ -5,10 +5,8 @@ from typing import Any
 
 import pytest
 import torch
-from torch.utils._pytree import tree_map
 
 from algos.expectile import expectile_loss
-from algos.learner import bind
 from algos.select import advantage_weights
 
 
@@ -46,20 +44,9 @@ def test_advantage_weights_are_exponential_and_bounded():
     assert advantage_weights(torch.randn(5), 0.0).tolist() == [1.0] * 5
 
 
-def problem(tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str, **options: Any) -> Any:
-    """Algorithm, networks with gradient, parameters, batch and noise of one seed after a few updates."""
-    learner = tiny_learner(algorithm, backbone, **options)
-    for step in range(3):
-        learner.update(random_batch(learner, step), learner.draw())
-    params = tree_map(lambda p: p.detach()[0].requires_grad_(), learner.params)
-    slow = tree_map(lambda p: p[0], learner.slow)
-    batch, noise = tree_map(lambda x: x[0], (random_batch(learner, 9), learner.draw()))
-    return learner.algorithm, bind(learner.backbone, learner.modules, params, slow), params, batch, noise
-
-
-def test_critic_loss_is_the_papers(tiny_learner: Any, random_batch: Any):
+def test_critic_loss_is_the_papers(problem: Any):
     """Q on r_0 + gamma r_1 + gamma^2 min(mask) V(s'), V on the smaller slow Q by its expectile; V's target has no gradient."""
-    algo, nets, params, batch, noise = problem(tiny_learner, random_batch, "iql", "flow", discount=0.9, expectile=0.8)
+    algo, nets, params, batch, noise = problem("iql", "flow", discount=0.9, expectile=0.8)
     loss, _ = algo.critic_loss(nets, batch, noise)
     target = batch.reward[:, 0] + 0.9 * batch.reward[:, 1] + 0.81 * batch.mask.amin(1) * nets.value(batch.next_obs)
     q_loss = (nets.critic(batch.obs, batch.action) - target.detach()).square().mean()
@@ -71,9 +58,9 @@ def test_critic_loss_is_the_papers(tiny_learner: Any, random_batch: Any):
 
 
 @pytest.mark.parametrize("alpha", [0.0, 2.0])
-def test_actor_loss_is_weighted_cloning(tiny_learner: Any, random_batch: Any, alpha: float):
+def test_actor_loss_is_weighted_cloning(problem: Any, alpha: float):
     """exp(alpha (min Q - V)) L_BC, no gradient in the weight; with alpha 0 it is cloning, as in IDQL."""
-    algo, nets, params, batch, noise = problem(tiny_learner, random_batch, "iql", "gaussian", inverse_temperature=alpha)
+    algo, nets, params, batch, noise = problem("iql", "gaussian", inverse_temperature=alpha)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
     (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
     weight = (alpha * (nets.critic(batch.obs, batch.action).amin(0) - nets.value(batch.obs))).exp()
@@ -82,8 +69,8 @@ def test_actor_loss_is_weighted_cloning(tiny_learner: Any, random_batch: Any, al
     assert all(g is None for g in torch.autograd.grad(loss, others, allow_unused=True))
 
 
-def test_acting_takes_the_best_sample_by_the_smaller_q(tiny_learner: Any, random_batch: Any):
-    algo, nets, _, batch, _ = problem(tiny_learner, random_batch, "iql", "flow", num_samples=7)
+def test_acting_takes_the_best_sample_by_the_smaller_q(problem: Any):
+    algo, nets, _, batch, _ = problem("iql", "flow", num_samples=7)
     noise = torch.randn(5, 7, 4)
     for obs, draws, action in zip(batch.obs, noise, algo.act(nets, batch.obs, noise), strict=True):
         samples = [nets.actor.sample(obs, draw) for draw in draws]

@@ -14,17 +14,6 @@ from algos.srpo import SRPO
 from backbones.diffusion import Diffusion, schedule
 
 
-def problem(tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str, **options: Any) -> Any:
-    """Algorithm, networks with gradient, parameters, batch and noise of one seed after a few updates."""
-    learner = tiny_learner(algorithm, backbone, **options)
-    for step in range(3):
-        learner.update(random_batch(learner, step), learner.draw())
-    params = tree_map(lambda p: p.detach()[0].requires_grad_(), learner.params)
-    slow = tree_map(lambda p: p[0], learner.slow)
-    batch, noise = tree_map(lambda x: x[0], (random_batch(learner, 9), learner.draw()))
-    return learner.algorithm, bind(learner.backbone, learner.modules, params, slow), params, batch, noise
-
-
 def gradient(value: Tensor, params: Any) -> Any:
     return torch.autograd.grad(value, list(params.values()), allow_unused=True, retain_graph=True)
 
@@ -32,9 +21,9 @@ def gradient(value: Tensor, params: Any) -> Any:
 # ---- BRAC
 
 
-def test_brac_is_cloning_less_q_through_the_whole_sampler(tiny_learner: Any, random_batch: Any):
+def test_brac_is_cloning_less_q_through_the_whole_sampler(problem: Any):
     """L = alpha L_BC - eta Q(s, Euler(s, noise)), by hand through three Euler steps; the critic gets no gradient."""
-    algo, nets, params, batch, noise = problem(tiny_learner, random_batch, "brac", "flow", data_weight=3.0, q_weight=0.5)
+    algo, nets, params, batch, noise = problem("brac", "flow", data_weight=3.0, q_weight=0.5)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
     x = noise["action"]
     for i in range(3):
@@ -47,16 +36,16 @@ def test_brac_is_cloning_less_q_through_the_whole_sampler(tiny_learner: Any, ran
     assert not torch.allclose(gradient(loss, params["actor"])[0], gradient(3 * bc.mean(), params["actor"])[0])
 
 
-def test_brac_with_normalised_q_does_not_depend_on_the_rewards_scale(tiny_learner: Any, random_batch: Any):
-    algo, nets, params, batch, noise = problem(tiny_learner, random_batch, "brac", "consistency", normalize_q=True)
+def test_brac_with_normalised_q_does_not_depend_on_the_rewards_scale(problem: Any):
+    algo, nets, params, batch, noise = problem("brac", "consistency", normalize_q=True)
     small = gradient(algo.actor_loss(nets, batch, noise, "offline")[0], params["actor"])
     critic = nets.constant.critic
     nets.constant.critic = lambda obs, action: 100 * critic(obs, action)
     torch.testing.assert_close(gradient(algo.actor_loss(nets, batch, noise, "offline")[0], params["actor"]), small)
 
 
-def test_max_q_backup_takes_each_critic_s_best_of_the_samples(tiny_learner: Any, random_batch: Any):
-    algo, nets, _, batch, noise = problem(tiny_learner, random_batch, "brac", "gaussian", target_samples=4)
+def test_max_q_backup_takes_each_critic_s_best_of_the_samples(problem: Any):
+    algo, nets, _, batch, noise = problem("brac", "gaussian", target_samples=4)
     obs = batch.next_obs
     values = torch.stack([nets.slow.critic(obs, nets.actor.sample(obs, noise["next_action"][:, i])) for i in range(4)])
     torch.testing.assert_close(algo.next_values(nets, batch, noise), values.amax(0))
@@ -65,8 +54,8 @@ def test_max_q_backup_takes_each_critic_s_best_of_the_samples(tiny_learner: Any,
 # ---- AWAC
 
 
-def test_awac_weights_cloning_by_the_advantage_over_its_own_samples(tiny_learner: Any, random_batch: Any):
-    algo, nets, params, batch, noise = problem(tiny_learner, random_batch, "awac", "flow", inverse_temperature=2.0)
+def test_awac_weights_cloning_by_the_advantage_over_its_own_samples(problem: Any):
+    algo, nets, params, batch, noise = problem("awac", "flow", inverse_temperature=2.0)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
     samples = [nets.actor.sample(batch.obs, noise["value"][:, i]) for i in range(4)]
     value = torch.stack([nets.critic(batch.obs, a).mean(0) for a in samples]).mean(0)
@@ -84,21 +73,19 @@ def test_target_noise_is_scaled_and_bounded():
     torch.testing.assert_close(noise, torch.tensor([-0.5, -0.2, 0.0, 0.4, 0.5]))
 
 
-def test_rebrac_penalises_the_distance_to_the_data_s_action_in_the_actor(tiny_learner: Any, random_batch: Any):
+def test_rebrac_penalises_the_distance_to_the_data_s_action_in_the_actor(problem: Any):
     """L = a_1 |pi(s) - a|^2 - min Q(s, pi(s)) / mean |min Q|."""
-    algo, nets, _, batch, noise = problem(tiny_learner, random_batch, "rebrac", "deterministic", actor_penalty=0.3)
+    algo, nets, _, batch, noise = problem("rebrac", "deterministic", actor_penalty=0.3)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
     action = nets.actor.net(batch.obs).tanh()
     q = nets.critic(batch.obs, action).amin(0)
     torch.testing.assert_close(loss, 0.3 * (action - batch.action).square().sum(1).mean() - q.mean() / q.abs().mean())
 
 
-def test_rebrac_penalises_the_distance_to_the_data_s_next_action_in_the_target(tiny_learner: Any, random_batch: Any):
+def test_rebrac_penalises_the_distance_to_the_data_s_next_action_in_the_target(problem: Any):
     """y = R + gamma^H mask (min Q_slow(s', a') - a_2 |a' - the data's|^2), a' the slow policy's with noise; where no next
     action is known (the first state of the batch) there is no penalty."""
-    algo, nets, _, batch, noise = problem(
-        tiny_learner, random_batch, "rebrac", "deterministic", critic_penalty=0.7, target_std=0.3, discount=0.9
-    )
+    algo, nets, _, batch, noise = problem("rebrac", "deterministic", critic_penalty=0.7, target_std=0.3, discount=0.9)
     assert batch.next_action[0].isnan().all() and batch.next_action[1:].isfinite().all()
     loss, _ = algo.critic_loss(nets, batch, noise)
     action = nets.slow.actor.net(batch.next_obs).tanh() + (0.3 * noise["next_action"][:, 0]).clamp(-0.5, 0.5)
@@ -128,9 +115,9 @@ def test_rebrac_moves_the_actor_at_every_nth_update_across_a_checkpoint(tiny_lea
 # ---- SRPO
 
 
-def test_srpo_moves_the_policy_up_q_and_the_behaviour_s_score(tiny_learner: Any, random_batch: Any):
+def test_srpo_moves_the_policy_up_q_and_the_behaviour_s_score(problem: Any):
     """dL/da = sigma^2 (e - noise) - beta dQ_slow/da at a = tanh pi(s); the diffusion model only clones, the critic stays."""
-    algo, nets, params, batch, noise = problem(tiny_learner, random_batch, "srpo", "diffusion", q_weight=0.4)
+    algo, nets, params, batch, noise = problem("srpo", "diffusion", q_weight=0.4)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
     action = nets.policy(batch.obs).tanh()
     free = action.detach().requires_grad_()

@@ -1,0 +1,25 @@
+"""One seed of an algorithm, taken apart."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from torch.utils._pytree import tree_map
+
+from algos.learner import bind
+
+
+@pytest.fixture
+def problem(tiny_learner: Any, random_batch: Any) -> Callable[..., Any]:
+    """Algorithm, networks with gradient, parameters, batch and noise of one seed after a few updates."""
+
+    def build(algorithm: str, backbone: str, **options: Any) -> Any:
+        learner = tiny_learner(algorithm, backbone, **options)
+        for step in range(3):
+            learner.update(random_batch(learner, step), learner.draw())
+        params = tree_map(lambda p: p.detach()[0].requires_grad_(), learner.params)
+        slow = tree_map(lambda p: p[0], learner.slow)
+        batch, noise = tree_map(lambda x: x[0], (random_batch(learner, 9), learner.draw()))
+        return learner.algorithm, bind(learner.backbone, learner.modules, params, slow), params, batch, noise
+
+    return build
