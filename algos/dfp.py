@@ -6,13 +6,13 @@ With the drifting backbone this is DFP; with MeanFlow, "MVP w/ top-K". With `eli
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Generator, Tensor
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
-from algos.select import NO_CHOICE, best_of_n, top_k
+from algos.select import NO_CHOICE, Precision, best_of_n, best_samples
 from backbones.base import Backbone, normal, option
 
 
@@ -28,6 +28,7 @@ class DFP(ActorCritic):
     elites_offline: bool = option(False, "use the top-K loss from the first offline step (the paper's offline RL setting)")
     best_of: int = option(16, "N': samples of which the best acts")
     target_best_of: int = option(16, "N' of the TD target; 1 is Eq. (1) as printed")
+    ranking: Precision = option("float32", "of what is only ranked; bfloat16 is faster, and what is chosen stays float32")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -39,6 +40,8 @@ class DFP(ActorCritic):
             raise ValueError(f"algo.old_policy_rate {self.old_policy_rate}: must lie in [0, 1]")
         if min(self.best_of, self.target_best_of) < 1:
             raise ValueError(f"algo.best_of {self.best_of}, algo.target_best_of {self.target_best_of}: at least 1")
+        if self.ranking not in get_args(Precision):
+            raise ValueError(f"algo.ranking '{self.ranking}': there are {', '.join(get_args(Precision))}")
 
     def misfit(self, backbone: Backbone) -> str:
         return NO_CHOICE if backbone.deterministic else ""
@@ -72,13 +75,13 @@ class DFP(ActorCritic):
     @torch.no_grad()
     def propose(self, nets: Nets, obs: Tensor, noise: Tensor) -> tuple[Tensor, Info]:
         """P_K(s), the top K of N actions of the old policy by the critic's mean (Eq. 15): [B, K, a]."""
-        candidates = nets.slow.actor.sample(obs[:, None], noise)
-        values = nets.critic(obs[:, None], candidates).mean(0)
-        info = {"q_candidates": values.mean(), "q_elites": values.topk(self.num_elites, -1).values.mean()}
-        return top_k(candidates, values, self.num_elites), info
+        elites, values = best_samples(
+            nets.slow.actor, nets.critic, obs[:, None], noise, self.num_elites, precision=self.ranking
+        )
+        return elites, {"q_candidates": values.mean(), "q_elites": values.topk(self.num_elites, -1).values.mean()}
 
     def candidates(self) -> int:
         return self.best_of
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return best_of_n(nets, obs, noise)
+        return best_of_n(nets, obs, noise, precision=self.ranking)

@@ -1,9 +1,15 @@
 """Preferring actions by their value: best-of-N, top-K and advantage weights."""
 
+from collections.abc import Callable
+from typing import Literal
+
+import torch
 from torch import Tensor
 
-from algos.base import Nets
+from algos.base import Nets, Policy
 from algos.critic import pessimistic
+
+Precision = Literal["float32", "bfloat16"]
 
 NO_CHOICE = "it chooses among samples, and a deterministic policy's are all the same"
 
@@ -23,14 +29,34 @@ def advantage_weights(advantage: Tensor, inverse_temperature: float) -> Tensor:
     return (inverse_temperature * advantage).exp().clamp_max(100)
 
 
-def best_of_n(nets: Nets, obs: Tensor, noise: Tensor, pessimism: float = 0.0) -> Tensor:
+def best_samples(
+    policy: Policy,
+    critic: Callable[..., Tensor],
+    obs: Tensor,
+    noise: Tensor,
+    k: int,
+    pessimism: float = 0.0,
+    precision: Precision = "float32",
+) -> tuple[Tensor, Tensor]:
+    """P_K(s), the top K of N samples of a policy by the critic's (pessimistic) value, and the values of all N (Eq. 15).
+
+    obs [..., 1, obs_dim] and noise [..., N, a] to [..., K, a] and [..., N]. With `precision` bfloat16 the networks' hidden
+    layers generate and score in it what is only ranked; the chosen samples are generated again in float32.
+    """
+    lower = precision != "float32"
+    with torch.autocast(obs.device.type, torch.bfloat16, enabled=lower):
+        samples = policy.sample(obs, noise)
+        values = pessimistic(critic(obs, samples), pessimism)
+    return policy.sample(obs, top_k(noise, values, k)) if lower else top_k(samples, values, k), values
+
+
+def best_of_n(nets: Nets, obs: Tensor, noise: Tensor, pessimism: float = 0.0, precision: Precision = "float32") -> Tensor:
     """argmax_j Q(s, a_j) over samples a_j of the policy, one a noise vector: noise [..., N, a] to [..., a].
 
     The critic's mean over its ensemble decides, or its pessimistic value (best-of-N, EMaQ: arXiv 2007.11091). One candidate
     needs no critic.
     """
     obs = obs.unsqueeze(-2)
-    candidates = nets.actor.sample(obs, noise)
     if noise.shape[-2] == 1:
-        return candidates.squeeze(-2)
-    return top_k(candidates, pessimistic(nets.critic(obs, candidates), pessimism), 1).squeeze(-2)
+        return nets.actor.sample(obs, noise).squeeze(-2)
+    return best_samples(nets.actor, nets.critic, obs, noise, 1, pessimism, precision)[0].squeeze(-2)

@@ -29,11 +29,20 @@ class MLP(nn.Module):
         for i, layer in enumerate(self.layers[:-1]):
             h = dense_gelu(layer, h)
             h = h if self.norms is None else self.norms[i](h)
-        return self.layers[-1](h)
+        with torch.autocast(h.device.type, enabled=False):  # bfloat16 would round an action or a value to two digits
+            return self.layers[-1](h.to(inputs[0].dtype))
 
 
 def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
     """GELU(W x + b), tanh form. What needs no gradient on a CPU (three quarters of DFP's arithmetic) is one fused kernel."""
-    if x.device.type == "cpu" and x.dtype == torch.float32 and not torch.is_grad_enabled() and torch.backends.mkldnn.enabled:
-        return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "gelu", [], "tanh")
+    lower = torch.is_autocast_enabled(x.device.type)
+    if x.device.type == "cpu" and (lower or x.dtype == torch.float32) and fused():
+        dtype = torch.get_autocast_dtype("cpu") if lower else torch.float32
+        arguments = x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)
+        return torch.ops.mkldnn._linear_pointwise(*arguments, "gelu", [], "tanh")
     return nn.functional.gelu(layer(x), approximate="tanh")
+
+
+def fused() -> bool:
+    """Whether the fused kernel, which has no gradient, may be called."""
+    return bool(torch.backends.mkldnn.enabled) and not torch.is_grad_enabled()

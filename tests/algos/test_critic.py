@@ -4,9 +4,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from algos.base import Nets
+from algos.base import Batch, Nets
 from algos.critic import Critic, chunk_return, pessimistic, td_target
-from algos.select import best_of_n, take, top_k
+from algos.dfp import DFP
+from algos.learner import Learner, bind
+from algos.select import best_of_n, best_samples, take, top_k
+from backbones.drifting import Drifting
+from backbones.gaussian import Gaussian
 
 
 def test_chunk_return_discounts_from_the_first_reward():
@@ -81,3 +85,46 @@ def test_best_of_n_acts_by_the_mean_of_the_critics():
 def test_best_of_one_needs_no_critic():
     action = best_of_n(Nets(actor=Shift()), torch.tensor([[0.5]]), torch.tensor([[[0.25]]]))
     assert action.tolist() == [[0.75]]
+
+
+def networks_of_dfp(ranking: str) -> tuple[Nets, Tensor, Tensor]:
+    """The networks of a learner, states, and noise of 16 candidates for each."""
+    learner = Learner(DFP(horizon=2, ranking=ranking), Drifting(), 7, 3, (0,))
+    params = {name: {key: p.detach()[0] for key, p in net.items()} for name, net in learner.params.items()}
+    generator = torch.Generator().manual_seed(0)
+    nets = bind(learner.backbone, learner.modules, params, params)
+    return nets, torch.randn(64, 7, generator=generator), torch.randn(64, 16, 6, generator=generator)
+
+
+@torch.no_grad()
+def test_what_bfloat16_ranks_highest_is_generated_in_float32_and_hardly_worse():
+    nets, obs, noise = networks_of_dfp("bfloat16")
+    samples = nets.actor.sample(obs[:, None], noise)
+    exact, values = best_samples(nets.actor, nets.critic, obs[:, None], noise, 4)
+    chosen, rough_values = best_samples(nets.actor, nets.critic, obs[:, None], noise, 4, precision="bfloat16")
+    assert chosen.dtype == rough_values.dtype == torch.float32
+    assert (rough_values - values).abs().max() > 1e-5, "bfloat16 was not used"
+    off = (chosen[:, :, None] - samples[:, None]).abs().amax(-1).amin(-1)
+    assert off.max() < 1e-5, "a chosen action is none of the float32 samples"
+    lost = nets.critic(obs[:, None], exact).mean() - nets.critic(obs[:, None], chosen).mean()
+    gained = nets.critic(obs[:, None], exact).mean() - values.mean()
+    assert 0 <= lost < 0.05 * gained
+
+
+def test_bfloat16_ranking_leaves_the_loss_in_float32_and_near():
+    losses = {}
+    for ranking in ("float32", "bfloat16"):
+        learner = Learner(DFP(horizon=1, batch_size=32, ranking=ranking), Gaussian(), 7, 3, (0,))
+        learner.begin("online")
+        rows = torch.Generator().manual_seed(1)
+        obs, action = torch.randn(1, 32, 7, generator=rows), torch.rand(1, 32, 3, generator=rows)
+        batch = Batch(obs, action, torch.ones(1, 32, 1), torch.ones(1, 32, 1), obs)
+        losses[ranking] = learner.update(batch, learner.draw())["loss"]
+    assert losses["bfloat16"].dtype == torch.float32
+    torch.testing.assert_close(losses["bfloat16"], losses["float32"], rtol=0.05, atol=0)
+    assert losses["bfloat16"] != losses["float32"]
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ValueError, match=r"algo\.ranking 'float16': there are float32, bfloat16"):
+        DFP(ranking="float16")  # type: ignore[arg-type]
