@@ -55,7 +55,9 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     here.add_argument(
         "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
     )
-    here.add_argument("--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates in this one")
+    here.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
+    )
     here.add_argument("--device", default="auto", help="auto, cpu or cuda")
     here.add_argument("--compile", action="store_true", help="torch.compile the update")
     here.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
@@ -128,7 +130,7 @@ def execute(training: Training, writer: record.Writer) -> int:
         reason = f"{type(error).__name__}: {error}"
         raise
     finally:
-        training.evaluator.close()
+        training.close()
         writer.write("end", status=status, reason=reason, seconds=round(time.monotonic() - begun, 1))
     return {"finished": 0, "stopped": 128 + (received or [0])[-1], "failed": 1}[status]
 
@@ -161,7 +163,8 @@ def main(arguments: list[str] | None = None) -> int:
         else:
             writer.write("start", **start)
         evaluator = Evaluator(config.task, config.success_timing, options.workers)
-        training = Training(config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile)
+        apart = options.workers > 0
+        training = Training(config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile, apart)
         if options.resume:
             training.restore(state)
         code = execute(training, writer)

@@ -5,7 +5,7 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from eval.folder import write_atomically
 from eval.protocol import Config
 from eval.record import Writer
 from eval.rollout import TRAIN, Evaluator, action_rng, reset_seed
+from eval.simulator import Outcome, Simulator
 
 CHECKPOINT_SECONDS = 600
 
@@ -32,13 +33,16 @@ class Diverged(RuntimeError):
 class Explorer:
     """One seed's environment in the online phase: executes the policy's chunks and fills the replay.
 
+    A chunk is known when it begins, so a simulator that is `apart` steps ahead through it while updates run. An update sees a
+    transition from the environment step on at which it would without this: what is computed is the same.
     It is checkpointed as the actions of the episode under way and restored by repeating them from the episode's reset.
     """
 
-    def __init__(self, config: Config, seed: int):
-        self.env = config.task.make_env(config.success_timing)
+    def __init__(self, config: Config, seed: int, apart: bool = False):
+        self.simulator = Simulator(config.task, config.success_timing, apart)
         self.seed = seed
         self.obs: np.ndarray  # what the next action answers to
+        self.outcomes: Iterator[Outcome]  # of the chunk under way
         self.taken: list[np.ndarray] = []  # actions since the reset
         self.planned: list[np.ndarray] = []  # the rest of the chunk under way
         self._reset(0)
@@ -46,10 +50,10 @@ class Explorer:
     def step(self, actor: Actor, replay: Replay, index: int) -> None:
         """One environment step; its transition goes to the replay of the seed with this index."""
         if not self.planned:
-            self.planned = list(actor(self.obs, action_rng(TRAIN, self.seed, self.episode, len(self.taken))))
+            self._plan(list(actor(self.obs, action_rng(TRAIN, self.seed, self.episode, len(self.taken)))))
         action = self.planned.pop(0)
-        obs, reward, terminated, truncated, _ = self.env.step(action)
-        replay.add(index, self.obs, action, float(reward), 0.0 if terminated else 1.0)
+        obs, reward, terminated, truncated = next(self.outcomes)
+        replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)
         self.obs = obs
         self.taken.append(action)
         if terminated or truncated:
@@ -64,14 +68,18 @@ class Explorer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._reset(state["episode"])
-        for action in state["taken"].numpy():
-            self.obs, *_ = self.env.step(action)
-            self.taken.append(action)
-        self.planned = list(state["planned"].numpy())
+        self.taken = list(state["taken"].numpy())
+        outcomes = self.simulator.execute(self.taken)
+        for _ in self.taken:
+            self.obs = next(outcomes).obs
+        self._plan(list(state["planned"].numpy()))
+
+    def _plan(self, actions: list[np.ndarray]) -> None:
+        self.planned, self.outcomes = actions, self.simulator.execute(list(actions))
 
     def _reset(self, episode: int) -> None:
         self.episode = episode
-        self.obs, _ = self.env.reset(seed=reset_seed(TRAIN, self.seed, episode))
+        self.obs = self.simulator.reset(reset_seed(TRAIN, self.seed, episode))
         self.taken, self.planned = [], []
 
 
@@ -87,8 +95,10 @@ class Training:
         checkpoint: Path,
         device: str = "cpu",
         compile: bool = False,
+        simulate_apart: bool = False,
     ):
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
+        self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
         # The most that can come: each episode has one step at least and adds a row for its final observation.
@@ -108,10 +118,19 @@ class Training:
         if self.config.online_steps and not self.stop:
             if self.learner.phase == "offline":
                 self.learner.begin("online")
-            self.explorers = self.explorers or [Explorer(self.config, seed) for seed in self.config.seeds]
+            self.explorers = self.explorers or [self._explorer(seed) for seed in self.config.seeds]
             self._phase("online", self.config.online_steps, self._explore_and_update)
         self.save()
         return not self.stop
+
+    def close(self) -> None:
+        """Ends the processes that evaluate and simulate."""
+        self.evaluator.close()
+        for explorer in self.explorers:
+            explorer.simulator.close()
+
+    def _explorer(self, seed: int) -> Explorer:
+        return Explorer(self.config, seed, self.simulate_apart)
 
     def _phase(self, phase: str, steps: int, one_step: Callable[[int], dict[str, torch.Tensor] | None]) -> None:
         with tqdm(total=steps, initial=self.done[phase], desc=phase, unit="step", disable=not steps, mininterval=0.5) as bar:
@@ -196,6 +215,6 @@ class Training:
         self.learner.load_state_dict(state["learner"])
         self.replay.load_state_dict(state["replay"])
         for seed, saved in zip(self.config.seeds, state["explorers"], strict=False):
-            explorer = Explorer(self.config, seed)
+            explorer = self._explorer(seed)
             explorer.load_state_dict(saved)
             self.explorers.append(explorer)

@@ -1,5 +1,6 @@
 """Runs: both phases for every pair, and interruption that changes nothing."""
 
+import multiprocessing
 import os
 import signal
 
@@ -126,7 +127,8 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(tiny, tmp_path, monke
     assert code == 0 and run.status == "finished"
 
 
-def test_a_simulator_is_restored_in_the_middle_of_an_episode():
+@pytest.mark.parametrize("apart", [False, True], ids=["here", "in a process of its own"])
+def test_a_simulator_is_restored_in_the_middle_of_an_episode(apart):
     config = configure("cube-single-task2", **{"backbone.width": 16, "algo.critic_width": 16, "online_steps": 200})
     rows = Dataset(*(np.zeros((12, n), np.float32) for n in (28, 5)), *np.zeros((2, 12), np.float32), np.array([11]))
     actor = Learner(config.algo, config.backbone, 28, 5, (0,)).actor(0)
@@ -139,6 +141,29 @@ def test_a_simulator_is_restored_in_the_middle_of_an_episode():
 
     explorer = Explorer(config, 0)
     collected(explorer, 33)
-    restored = Explorer(config, 0)
+    restored = Explorer(config, 0, apart)
     restored.load_state_dict(explorer.state_dict())
     assert np.array_equal(collected(explorer, 20), collected(restored, 20))
+    restored.simulator.close()
+
+
+def test_simulating_apart_changes_no_number_and_outlasts_an_interruption(tiny, monkeypatch):
+    options = "--seeds 0 1 --online-steps 60 --eval-every 30".split()
+    _, here = tiny(*options, "--workers", "0")
+    explore = Training._explore_and_update
+
+    def stop_in_a_chunk(self, step):
+        self.stop = step == 33
+        if self.stop:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return explore(self, step)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_explore_and_update", stop_in_a_chunk)
+        code, stopped = tiny(*options, "--workers", "1")
+        assert code == 128 + signal.SIGTERM
+    _, apart = tiny(*options, "--workers", "1", "--resume")
+    assert apart.path == stopped.path and lines(apart) == lines(here)
+    ours, theirs = checkpoint(apart), checkpoint(here)
+    assert str(ours["explorers"]) == str(theirs["explorers"]) and str(ours["learner"]) == str(theirs["learner"])
+    assert not multiprocessing.active_children()
