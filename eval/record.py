@@ -67,8 +67,12 @@ class Run:
 
     def last(self, seed: int, phase: str) -> dict[str, Any] | None:
         """The last evaluation of a seed in a phase, if there is one."""
-        found = [e for e in self.evaluations if e["seed"] == seed and e["phase"] == phase]
+        found = self.of(seed, phase)
         return found[-1] if found else None
+
+    def of(self, seed: int, phase: str) -> list[dict[str, Any]]:
+        """The evaluations of a seed in a phase, by step."""
+        return [e for e in self.evaluations if e["seed"] == seed and e["phase"] == phase]
 
 
 def read(path: Path, metrics: bool = True) -> Run:

@@ -60,7 +60,7 @@ def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixe
             refused |= not mixed
             notes.append(f"mixed: {conflict}" if mixed else f"refused: {conflict}; --mixed shows the mean")
         for by_task, phase in zip(rates, table.phases, strict=True):
-            by_task[task] = {seed: rate(run, seed, phase) for seed, run in by_seed.items()}
+            by_task[task] = {seed: rate(run, seed, phase, table.tail) for seed, run in by_seed.items()}
         runs |= {id(run): run for run in by_seed.values()}
         gaps += missing(table, row, task, preset, by_seed)
     used = tuple(runs.values())
@@ -69,11 +69,12 @@ def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixe
     return Cell(numbers, word, table.seeds, used, tuple(rules.remarks(used) + notes), tuple(gaps))
 
 
-def rate(run: Run, seed: int, phase: str) -> float:
-    """The success rate in percent of the phase's last evaluation."""
-    evaluation = run.last(seed, phase)
-    assert evaluation
-    return 100 * statistics.fmean(evaluation["success"])
+def rate(run: Run, seed: int, phase: str, tail: float = 0.0) -> float:
+    """The success rate in percent of the phase's last evaluation, or the mean of those in the last part of its steps."""
+    last = run.last(seed, phase)
+    assert last
+    ends = [e for e in run.of(seed, phase) if e["step"] >= (1 - tail) * last["step"]]
+    return 100 * statistics.fmean(statistics.fmean(e["success"]) for e in ends)
 
 
 def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]) -> list[Gap]:

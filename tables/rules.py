@@ -1,7 +1,8 @@
 """The rules of every table, in one place.
 
-- A cell is the mean over seeds of the success rate of a phase's last evaluation; its std is the sample standard deviation
-  (ddof 1) over seeds. A column of several tasks is the mean over tasks, without a std.
+- A cell is the mean over seeds of the success rate of a phase's last evaluation (Table 7: the mean of those in the last fifth
+  of its steps); its std is the sample standard deviation (ddof 1) over seeds. A column of several tasks is the mean over
+  tasks, without a std.
 - Only finished runs count. Failed and unfinished ones are named at their cell. Of two runs for one seed the later one counts,
   and the cell says so.
 - A mean over fewer seeds than asked shows how many (3/5). While a column has such a mean, nothing in it is ranked.

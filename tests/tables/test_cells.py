@@ -1,8 +1,13 @@
 """Cells say what the records say."""
 
 import statistics
+from dataclasses import replace
 
 import pytest
+
+from eval import record
+from tables.cells import rate
+from tables.spec import TABLES
 
 TASK = "cube-double-task2"
 
@@ -111,3 +116,13 @@ def test_table_10_counts_each_run_once_failed_ones_too(write_run, tables):
     assert "10,Main offline-to-online (Table 1),DFP,,1.5," in text
     assert "10,Backbone × top-K (Table 2),Total,,0," in text
     assert "10,Other runs,fql-drifting,,2," in text and "10,Total,Total,,3.5," in text
+
+
+def test_table_7_averages_the_evaluations_of_the_last_fifth_and_the_record_keeps_the_final_one(write_run):
+    path = write_run("a", {0: [1, 1]}, protocol="offline")
+    own = {700: [0, 0], 800: [1, 0], 900: [0, 0], 1000: [1, 1]}
+    evaluations = [{"seed": 0, "phase": "offline", "step": step, "success": success} for step, success in own.items()]
+    run = replace(record.read(path), evaluations=evaluations)
+    assert TABLES["7"].tail == 0.2 and "last fifth" in TABLES["7"].title
+    assert rate(run, 0, "offline", tail=0.2) == 50
+    assert rate(run, 0, "offline") == 100
