@@ -1,33 +1,43 @@
-"""How fast an update is, and how fast this machine's arithmetic would let it be: `python -m eval.bench`.
+"""How fast everything is, and how fast this machine's arithmetic would let it be: `python -m eval.bench`.
 
-For each phase, number of seeds and mode: the time of an update (median and quartiles), its floating-point operations, the
-time that these would take at the machine's measured rate of matrix products, and the ratio of the two. Then the time of one
-action on the CPU for each backbone and for the method. Products and updates are timed in turn, so other load on the machine
-moves both.
+For each method, phase, number of seeds, mode and precision of the ranking: the time of an update (median and quartiles), its
+floating-point operations, the time that these would take at the machine's measured rate of matrix products, and the ratio of
+the two. Then for each method one action on the CPU, by one thread and by all, and one episode of evaluation; and the task's
+simulator. Lines are timed in turn, round after round, beside a product, so other load on the machine moves all of them.
 """
 
+import argparse
 import json
+import os
 import statistics
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
 from tabulate import tabulate
 from torch.utils.flop_counter import FlopCounterMode
+from tqdm import tqdm
 
-from algos.base import Batch
-from algos.learner import Learner
-from backbones.base import Backbone, find, names
+from algos.base import Batch, Phase
+from algos.learner import Actor, Learner
+from algos.select import Precision
 from envs.command import Parser, refuse
+from envs.task import Task
 from eval.methods import METHODS
 from eval.protocol import Config, configure
 from eval.provenance import versions
+from eval.rollout import rollout
 from eval.run import choose_device
+from eval.simulator import execute
+
+COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
 
 def random_batch(config: Config, device: str) -> Batch:
@@ -43,7 +53,7 @@ def random_batch(config: Config, device: str) -> Batch:
     return Batch(obs, action, normal(h), torch.ones(seeds, b, h, device=device), next_obs, action)
 
 
-def seconds(function: Callable[[], Any], device: str) -> float:
+def seconds(function: Callable[[], Any], device: str = "cpu") -> float:
     """Wall time of one call, the device's queue empty before and after."""
     if device.startswith("cuda"):
         torch.cuda.synchronize()
@@ -55,7 +65,7 @@ def seconds(function: Callable[[], Any], device: str) -> float:
 
 
 def matrix_product(device: str) -> tuple[Callable[[], None], float]:
-    """A large product of the networks' kind, repeated to last a while, and its floating-point operations."""
+    """A large float32 product of the networks' kind, repeated to last a while, and its floating-point operations."""
     repeats = 8 if device == "cpu" else 64
     x, w = torch.randn(4096, 512, device=device), torch.randn(512, 512, device=device)
 
@@ -66,44 +76,53 @@ def matrix_product(device: str) -> tuple[Callable[[], None], float]:
     return run, 2.0 * 4096 * 512 * 512 * repeats
 
 
-def time_update(config: Config, phase: str, device: str, compile: bool, repeats: int) -> dict[str, Any]:
-    """One line of the benchmark."""
-    task = config.task
-    learner = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
-    learner.begin(phase)  # type: ignore[arg-type]
-    batch = random_batch(config, device)
+@dataclass
+class Line:
+    """Updates of one configuration in one phase, and what they took."""
 
-    def update() -> None:
-        learner.update(batch, learner.draw())
+    config: Config
+    phase: Phase
+    device: str
+    compile: bool
+    times: list[float] = field(default_factory=list)
+    limits: list[float] = field(default_factory=list)
 
-    product, product_flops = matrix_product(device)
-    for _ in range(3):
-        update()
-        product()
-    flops = count_operations(config, phase, batch, device)
-    times, limits = [], []
-    for _ in range(repeats):
-        rate = product_flops / seconds(product, device)
-        times.append(seconds(update, device))
-        limits.append(flops / rate)
-    low, median, high = statistics.quantiles(times, n=4)
-    return {
-        "phase": phase,
-        "seeds": len(config.seeds),
-        "mode": "compiled" if compile else "eager",
-        "ms": 1e3 * median,
-        "ms_quartiles": [1e3 * low, 1e3 * high],
-        "gflop": flops / 1e9,
-        "limit_ms": 1e3 * statistics.median(limits),
-        "share_of_limit": statistics.median(limit / t for limit, t in zip(limits, times, strict=True)),
-    }
+    def __post_init__(self) -> None:
+        self.learner, self.batch = self._learner(self.compile), random_batch(self.config, self.device)
+        self.operations = count_operations(self._learner(False), self.batch)
+
+    def _learner(self, compile: bool) -> Learner:
+        config, task = self.config, self.config.task
+        learner = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, self.device, compile)
+        learner.begin(self.phase)
+        return learner
+
+    def update(self) -> None:
+        self.learner.update(self.batch, self.learner.draw())
+
+    def time(self, rate: float) -> None:
+        """One more update, beside what its operations would take at this rate of products."""
+        self.times.append(seconds(self.update, self.device))
+        self.limits.append(self.operations / rate)
+
+    def result(self) -> dict[str, Any]:
+        low, median, high = statistics.quantiles(self.times, n=4)
+        return {
+            "method": self.config.method,
+            "phase": self.phase,
+            "seeds": len(self.config.seeds),
+            "mode": "compiled" if self.compile else "eager",
+            "ranking": getattr(self.config.algo, "ranking", "float32"),
+            "ms": 1e3 * median,
+            "ms_quartiles": [1e3 * low, 1e3 * high],
+            "gflop": self.operations / 1e9,
+            "limit_ms": 1e3 * statistics.median(self.limits),
+            "share_of_limit": statistics.median(limit / t for limit, t in zip(self.limits, self.times, strict=True)),
+        }
 
 
-def count_operations(config: Config, phase: str, batch: Batch, device: str) -> int:
+def count_operations(learner: Learner, batch: Batch) -> int:
     """Floating-point operations of one update, in unfused kernels: the counter does not know the fused ones."""
-    task = config.task
-    learner = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device)
-    learner.begin(phase)  # type: ignore[arg-type]
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # switching the kernels speaks of GPUs that are not there
         with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
@@ -111,70 +130,139 @@ def count_operations(config: Config, phase: str, batch: Batch, device: str) -> i
     return counter.get_total_flops()
 
 
-def time_action(config: Config, threads: int, repeats: int) -> float:
-    """Milliseconds of one policy call for one observation on the CPU."""
-    task = config.task
-    actor = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, (0,)).actor(0).snapshot()
-    rng, obs = np.random.default_rng(0), np.zeros(task.obs_dim, np.float32)
-    before = torch.get_num_threads()
+def time_updates(lines: list[Line], device: str, repeats: int) -> list[dict[str, Any]]:
+    """Every line once a round, each beside a matrix product; the first two rounds do not count."""
+    product, operations = matrix_product(device)
+    for number in tqdm(range(repeats + 2), "updates", leave=False):
+        for line in lines:
+            if number < 2:
+                line.update()
+            else:
+                line.time(operations / seconds(product, device))
+    return [line.result() for line in lines]
+
+
+def time_actions(configs: dict[str, Config], threads: int, repeats: int) -> dict[str, float]:
+    """Milliseconds of one policy call for one observation on the CPU, by method, the methods in turn."""
+    actors = {name: untrained(config) for name, config in configs.items()}
+    times: dict[str, list[float]] = {name: [] for name in configs}
+    rng, before = np.random.default_rng(0), torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        for _ in range(5):
-            actor(obs, rng)
-        return 1e3 * statistics.median(seconds(lambda: actor(obs, rng), "cpu") for _ in range(repeats))
+        for number in range(repeats + 5):
+            for name, actor in actors.items():
+                obs = np.zeros(configs[name].task.obs_dim, np.float32)
+                took = seconds(partial(actor, obs, rng))
+                times[name] += [took] * (number >= 5)
     finally:
         torch.set_num_threads(before)
+    return {name: 1e3 * statistics.median(took) for name, took in times.items()}
+
+
+def untrained(config: Config) -> Actor:
+    """The policy of a fresh learner, on the CPU."""
+    task = config.task
+    return Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, (0,)).actor(0).snapshot()
+
+
+def time_episodes(configs: dict[str, Config]) -> dict[str, float]:
+    """Seconds of one evaluation episode of an untrained policy in this process, which lasts as long as the task allows."""
+    env = next(iter(configs.values())).task.make_env("post")
+    return {name: seconds(partial(rollout, env, untrained(config), 0, 0)) for name, config in configs.items()}
+
+
+def time_simulator(task: Task, steps: int = 300) -> float:
+    """Environment steps a second of one simulator under random actions, resets left out."""
+    env, rng, done, took = task.make_env("post"), np.random.default_rng(0), 0, 0.0
+    while done < steps:
+        env.reset(seed=done)
+        actions = rng.uniform(-1, 1, (steps - done, task.action_dim)).astype(np.float32)
+        begun = time.perf_counter()
+        done += sum(1 for _ in execute(env, actions))
+        took += time.perf_counter() - begun
+    return steps / took
+
+
+def variants(options: argparse.Namespace) -> Iterator[Config]:
+    """Each method, those that rank candidates in each precision."""
+    for method in options.methods:
+        plain = configure(options.task, method, preset=options.preset)
+        if not hasattr(plain.algo, "ranking"):
+            yield plain
+            continue
+        for precision in options.ranking:
+            yield configure(options.task, method, preset=options.preset, **{"algo.ranking": precision})
 
 
 def main(arguments: list[str] | None = None) -> int:
     parser = Parser(prog="python -m eval.bench", description=__doc__)
-    parser.add_argument("--method", default="dfp", help=", ".join(METHODS))
-    parser.add_argument("--task", default="cube-double-task2", help="whose sizes to use")
+    parser.add_argument("--methods", nargs="+", default=COMPARED, help=", ".join(METHODS))
+    parser.add_argument("--task", default="cube-double-task2", help="whose sizes and simulator to use")
     parser.add_argument("--preset", default="paper")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1, 4], help="numbers of seeds trained together")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="numbers of seeds trained together")
     parser.add_argument("--modes", nargs="+", choices=("eager", "compiled"), default=["eager"])
-    parser.add_argument("--phases", nargs="+", choices=("offline", "online"), default=["offline", "online"])
+    parser.add_argument("--phases", nargs="+", choices=get_args(Phase), default=list(get_args(Phase)))
+    parser.add_argument("--ranking", nargs="+", choices=get_args(Precision), default=["float32"], help="of methods that rank")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=10, help="timed updates of each line")
     parser.add_argument("--out", type=Path, help="also write the numbers to this file, as JSON")
     options = parser.parse_args(arguments)
     try:
         device = choose_device(options.device)
-        configs = {
-            n: configure(options.task, options.method, preset=options.preset, seeds=tuple(range(n))) for n in options.seeds
-        }
-        families: dict[str, type[Backbone]] = {name: find("backbones", Backbone, name) for name in names("backbones", Backbone)}
-        generative = [name for name, family in families.items() if not family.deterministic]
-        actors = {name: configure(options.task, backbone=name, preset=options.preset) for name in generative}
-        actors[options.method] = configure(options.task, options.method, preset=options.preset)
+        configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
+        lines = [
+            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode == "compiled")
+            for mode in options.modes
+            for config in variants(options)
+            for seeds in options.seeds
+            for phase in options.phases
+        ]
     except ValueError as error:
         refuse(error)
     if options.repeats < 2:
         refuse(f"repeats {options.repeats}: at least 2")
 
-    updates = [
-        time_update(config, phase, device, mode == "compiled", options.repeats)
-        for mode in options.modes
-        for config in configs.values()
-        for phase in options.phases
-    ]
-    shown = [[u["phase"], u["seeds"], u["mode"], f"{u['ms']:.1f}", "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
-              f"{u['gflop']:.1f}", f"{u['limit_ms']:.1f}", f"{u['share_of_limit']:.0%}"] for u in updates]  # fmt: skip
-    print(f"{options.method}, sizes of {options.task}, preset {options.preset}, {device}\n")
-    headers = ["phase", "seeds", "mode", "ms an update", "quartiles", "GFLOP", "limit ms", "of the limit"]
-    print(tabulate(shown, headers, disable_numparse=True))
-
-    latencies = {name: time_action(config, 1, 50) for name, config in actors.items()}
-    print(f"\none action of dfp with each backbone, and of {options.method}, on the CPU, one thread\n")
-    print(tabulate([(n, f"{ms:.2f}") for n, ms in latencies.items()], ["actor", "ms"], disable_numparse=True))
+    record: dict[str, Any] = {
+        "versions": versions(),
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "preset": options.preset,
+        "task": options.task,
+        "updates": time_updates(lines, device, options.repeats),
+        "action_ms": time_actions(configs, 1, 50),
+        "action_ms_all_cores": time_actions(configs, os.cpu_count() or 1, 50),
+        "episode_s": time_episodes(configs),
+        "env_steps_per_s": time_simulator(next(iter(configs.values())).task),
+    }
+    show(record)
     if options.out:
-        record = {"versions": versions(), "device": device, "threads": torch.get_num_threads(), "preset": options.preset,
-                  "method": options.method,
-            "task": options.task,
-                  "updates": updates, "action_ms": latencies}  # fmt: skip
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(record, indent=1) + "\n")
     return 0
+
+
+def show(record: dict[str, Any]) -> None:
+    """The record as tables; ratios are to the last line of the same phase, DFP's by default."""
+    print(f"sizes of {record['task']}, preset {record['preset']}, {record['device']}, {record['threads']} threads\n")
+    last = {update["phase"]: update["ms"] for update in record["updates"]}
+    shown = [
+        {
+            **{name: u[name] for name in ("method", "phase", "seeds", "mode", "ranking")},
+            "ms an update": f"{u['ms']:.1f}",
+            "quartiles": "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
+            "ratio": f"{u['ms'] / last[u['phase']]:.2f}",
+            "GFLOP": f"{u['gflop']:.1f}",
+            "limit ms": f"{u['limit_ms']:.1f}",
+            "of the limit": f"{u['share_of_limit']:.0%}",
+        }
+        for u in record["updates"]
+    ]
+    print(tabulate(shown, headers="keys", disable_numparse=True))
+    one, every, episode = record["action_ms"], record["action_ms_all_cores"], record["episode_s"]
+    print(f"\non the CPU; the simulator takes {record['env_steps_per_s']:.0f} steps a second\n")
+    actions = [(name, f"{one[name]:.2f}", f"{every[name]:.2f}", f"{episode[name]:.2f}") for name in one]
+    headers = ["method", "ms an action, one thread", "all cores", "s an episode of evaluation"]
+    print(tabulate(actions, headers, disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.methods import DEFAULT, METHODS
+from eval.methods import METHODS
 from eval.record import Run
 from tables import published
 from tables.result import Cell, Gap, Line, Number, Result
@@ -41,7 +41,7 @@ def load_benches(paths: Iterable[Path]) -> list[Bench]:
     for path in (file for folder in paths if folder.is_dir() for file in sorted(folder.rglob("*.json"))):
         try:
             bench = json.loads(path.read_bytes())
-            if {"method", "preset", "updates", "action_ms", "device"} <= bench.keys():
+            if {"preset", "updates", "action_ms", "device"} <= bench.keys():
                 benches.append({**bench, "path": path})
         except (ValueError, OSError, AttributeError) as error:
             print(f"left out: {path}: {error}", file=sys.stderr)
@@ -49,29 +49,22 @@ def load_benches(paths: Iterable[Path]) -> list[Bench]:
 
 
 def update_ms(benches: Iterable[Bench], method: str, preset: str, phase: str) -> tuple[float, Bench] | None:
-    """The fastest measured update of one seed, in milliseconds, and the record that says so."""
+    """The fastest measured update of one seed, all of it in float32, in milliseconds, and the record that says so."""
+    wanted = {"method": method, "phase": phase, "seeds": 1, "ranking": "float32"}
     times = [
         (update["ms"], bench)
         for bench in benches
-        if (bench["method"], bench["preset"]) == (method, preset)
+        if bench["preset"] == preset
         for update in bench["updates"]
-        if (update["phase"], update["seeds"]) == (phase, 1)
+        if wanted.items() <= update.items()
     ]
     return min(times, key=lambda pair: pair[0], default=None)
 
 
 def action_ms(benches: Iterable[Bench], method: str, preset: str) -> tuple[float, Bench] | None:
-    """The fastest measured action: of the method itself, or of its backbone where a bench of backbones means this method."""
-    backbone = METHODS[method].backbone
-    names = [method, *([backbone] if DEFAULT.get(("dfp", backbone)) == method else [])]
-    times = [
-        (bench["action_ms"][name], bench)
-        for bench in benches
-        if bench["preset"] == preset
-        for name in names
-        if name in bench["action_ms"]
-    ]
-    return min(times, key=lambda pair: pair[0], default=None)
+    """The fastest measured action, and the record that says so."""
+    own = (bench for bench in benches if bench["preset"] == preset and method in bench["action_ms"])
+    return min(((bench["action_ms"][method], bench) for bench in own), key=lambda pair: pair[0], default=None)
 
 
 def build_9(benches: Sequence[Bench], preset: str) -> Result:
@@ -79,7 +72,7 @@ def build_9(benches: Sequence[Bench], preset: str) -> Result:
         if found is None and preset == "imported":
             return Cell()
         if found is None:
-            command = f"python -m eval.bench --method {method} --preset {preset} --out records/bench/{method}.json"
+            command = f"python -m eval.bench --methods {method} --preset {preset} --out records/bench/{method}.json"
             return Cell(gaps=(Gap(command, METHODS[method].label, method, preset),))
         ms, bench = found
         return Cell((Number(ms),), notes=(f"{bench['path']}: {bench['device']}, {bench.get('threads', '?')} threads",))

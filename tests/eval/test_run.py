@@ -1,5 +1,6 @@
 """The command line: what it refuses, and what it says."""
 
+import json
 import os
 import re
 import shlex
@@ -243,12 +244,18 @@ def test_the_readme_s_commands_parse():
 
 
 def test_the_benchmark_counts_a_matrix_product_s_operations_and_leaves_a_record(tmp_path, capsys):
-    assert bench.main(f"--task probe-chain --preset quick --seeds 1 --repeats 2 --out {tmp_path / 'b.json'}".split()) == 0
-    import json
-
-    record = json.loads((tmp_path / "b.json").read_text())
-    offline, online = record["updates"]
-    assert online["gflop"] > offline["gflop"] > 0 and record["action_ms"].keys() >= {"drifting", "flow"}
+    out = tmp_path / "b.json"
+    options = f"--methods fql dfp --task probe-chain --preset quick --ranking float32 bfloat16 --repeats 2 --out {out}"
+    assert bench.main(options.split()) == 0
+    record = json.loads(out.read_text())
+    lines = {(u["method"], u["phase"], u["ranking"]): u for u in record["updates"]}
+    assert lines.keys() == {
+        (method, phase, ranking)
+        for method, ranking in (("fql", "float32"), ("dfp", "float32"), ("dfp", "bfloat16"))
+        for phase in ("offline", "online")
+    }
+    assert lines["dfp", "online", "float32"]["gflop"] > lines["dfp", "offline", "float32"]["gflop"] > 0
+    assert record["action_ms"].keys() == record["episode_s"].keys() == {"fql", "dfp"} and record["env_steps_per_s"] > 0
     assert "of the limit" in capsys.readouterr().out
 
 

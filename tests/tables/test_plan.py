@@ -40,9 +40,15 @@ def test_hours_are_those_of_finished_runs_of_the_method_on_the_task_if_there_are
 
 def test_without_runs_hours_are_those_of_the_timed_updates(tmp_path, tables):
     updates = [
-        {"phase": p, "seeds": s, "ms": ms} for p, s, ms in (("offline", 1, 36.0), ("online", 1, 72.0), ("online", 4, 1.0))
+        {"method": "dfp", "phase": phase, "seeds": seeds, "ms": ms, "ranking": ranking}
+        for phase, seeds, ms, ranking in (
+            ("offline", 1, 36.0, "float32"),
+            ("online", 1, 72.0, "float32"),
+            ("online", 4, 1.0, "float32"),
+            ("online", 1, 1.0, "bfloat16"),
+        )
     ]
-    bench = {"method": "dfp", "preset": "paper", "device": "cpu", "updates": updates, "action_ms": {"drifting": 2.0}}
+    bench = {"preset": "paper", "device": "cpu", "updates": updates, "action_ms": {"dfp": 2.0}}
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"150.0"}  # five seeds, 10 + 20 hours
     assert {line[3] for line in lines(tables("plan", "7"), "DFP")} == {"160.0"}  # eight seeds with elites from the start
