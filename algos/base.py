@@ -8,7 +8,7 @@ networks come bound to their parameters: `nets.actor` (a policy of any backbone)
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -29,7 +29,7 @@ class Batch(NamedTuple):
     reward: Tensor  # [B, H]
     mask: Tensor  # [B, H], 0 where the task ended: only it stops the bootstrap
     next_obs: Tensor  # [B, obs_dim]
-    next_action: Tensor = ()  # type: ignore[assignment]  # [B, a], the data's next chunk, NaN where there is none; may be absent
+    next_action: Tensor = ()  # type: ignore[assignment]  # [B, a], the data's next chunk, NaN where there is none; if asked for
 
 
 class Policy:
@@ -49,6 +49,8 @@ class Policy:
 @dataclass(frozen=True)
 class Algorithm(ABC):
     """A learning rule. `loss` is minimised by one Adam; slow networks trail at the rates that `slow_rates` gives."""
+
+    reads_next_action: ClassVar[bool] = False  # whether batches need the data's next chunk
 
     horizon: int = option(5, "H: actions a policy call, executed open loop (Q-chunking); 1 is no chunking")
     learning_rate: float = option(3e-4, "of Adam")

@@ -4,7 +4,7 @@ a deterministic policy climbs Q near the data, and the value of what comes next 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor
@@ -26,6 +26,8 @@ class ReBRAC(ActorCritic):
     Q is in units of its mean size. Slow networks follow at every update, at half the rate at which the paper's follow at every
     second. Acting has no noise in either phase.
     """
+
+    reads_next_action: ClassVar[bool] = True
 
     pessimism: float = option(1.0, "rho: Q is the ensemble's mean - rho * std; with two critics 1 is their minimum")
     target_rate: float = option(2.5e-3, "tau: rate at which the target critic and the target policy follow")

@@ -25,7 +25,8 @@ SHARD_STEPS = 1000
 
 
 class Replay:
-    """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps."""
+    """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps; with `next_action`
+    batches have the actions of the chunk that follows."""
 
     def __init__(
         self,
@@ -35,6 +36,7 @@ class Replay:
         capacity: int,
         device: str | torch.device = "cpu",
         order: DataOrder = "uniform",
+        next_action: bool = False,
     ):
         if 0 < capacity <= horizon:
             raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
@@ -42,6 +44,7 @@ class Replay:
         self.data_starts = Starts(dataset.ends, horizon, self.device)
         self.shards = self.data_starts.shards() if order == "shards" else [range(len(self.data_starts))]
         self.shard: int | None = None  # the one drawn from last
+        self.next_action = next_action
         self.rings = [Ring(capacity) for _ in range(seeds)]
         self.starts = torch.zeros(seeds, capacity, dtype=torch.int64, device=self.device)
         self.is_start = torch.zeros(seeds * capacity, dtype=torch.bool, device=self.device)  # of the online rows
@@ -69,23 +72,26 @@ class Replay:
 
     def sample(self, generators: list[Generator], batch_size: int, step: int = 0) -> dict[str, Tensor]:
         """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
-        reward and mask [S, B, H]; next_action is the chunk that follows, NaN where none may be drawn. `step` is the offline
+        reward and mask [S, B, H]; next_action, if asked for, is NaN where no chunk may be drawn. `step` is the offline
         step, by which the shards turn; online it is the last one."""
         numbers = self._turn_to(step)
         first = torch.stack([self._draw_starts(i, batch_size, g, numbers) for i, g in enumerate(generators)])
-        rows = first[..., None] + torch.arange(2 * self.horizon, device=self.device)
+        rows = first[..., None] + torch.arange((1 + self.next_action) * self.horizon + 1, device=self.device)
         ring_ends = self.data_rows + self.capacity * torch.arange(1, len(self.rings) + 1, device=self.device)[:, None, None]
         rows = torch.where(rows >= ring_ends, rows - self.capacity, rows)
-        steps, after, next_steps = rows[..., : self.horizon], rows[..., self.horizon], rows[..., self.horizon :]
-        next_action = rearrange(self.action[next_steps.clamp_max(len(self.action) - 1)], "s b h d -> s b (h d)")
-        return {
+        steps, after = rows[..., : self.horizon], rows[..., self.horizon]
+        batch = {
             "obs": self.obs[rows[..., 0]],
             "action": rearrange(self.action[steps], "s b h d -> s b (h d)"),
             "reward": self.reward[steps],
             "mask": self.mask[steps],
             "next_obs": self.obs[after],
-            "next_action": next_action.where(self._is_drawable(after)[..., None], torch.nan),
         }
+        if self.next_action:
+            following = self.action[rows[..., self.horizon : -1].clamp_max(len(self.action) - 1)]
+            there = self._is_drawable(after)[..., None]
+            batch["next_action"] = rearrange(following, "s b h d -> s b (h d)").where(there, torch.nan)
+        return batch
 
     def state_dict(self) -> dict[str, Any]:
         """The online part; the dataset is not part of it."""

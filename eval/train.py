@@ -103,7 +103,9 @@ class Training:
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
         # The most that can come: each episode has one step at least and adds a row for its final observation.
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
-        self.replay = Replay(dataset, algo.horizon, len(config.seeds), capacity, device, config.data_order)
+        self.replay = Replay(
+            dataset, algo.horizon, len(config.seeds), capacity, device, config.data_order, algo.reads_next_action
+        )
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated

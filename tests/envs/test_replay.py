@@ -128,7 +128,7 @@ def test_masks_are_those_of_the_steps():
 @pytest.mark.parametrize(("horizon", "capacity"), [(1, 2), (1, 7), (2, 3), (2, 16), (3, 11)])
 def test_the_next_action_is_known_where_the_next_chunk_can_be_drawn(horizon: int, capacity: int):
     """And is that chunk's, wherever the ring stands; a chunk is (seed, episode, step), its actions 1000 episode + step."""
-    replay = Replay(dataset(), horizon, seeds=1, capacity=capacity)
+    replay = Replay(dataset(), horizon, seeds=1, capacity=capacity, next_action=True)
     collector = Collector(replay, 0, [5, 2, 30, 3, 8])
     for i in range(len(collector.plan)):
         collector.write()
@@ -198,5 +198,5 @@ def test_shapes_of_a_batch():
         "next_obs": (2, 4, 3),
         "next_action": (2, 4, 2),
     }
-    batch = Replay(dataset(), 2, seeds=2, capacity=0).sample([Generator(), Generator()], 4)
+    batch = Replay(dataset(), 2, seeds=2, capacity=0, next_action=True).sample([Generator(), Generator()], 4)
     assert {name: tuple(values.shape) for name, values in batch.items()} == shapes
