@@ -3,6 +3,7 @@
 import multiprocessing
 import signal
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -68,10 +69,11 @@ def serve(pipe: Connection, task_name: str, success_timing: SuccessTiming) -> No
     """What a simulator's own process does: a number is a seed to reset to, a list is actions to execute."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     env = find_task(task_name).make_env(success_timing)
-    while True:
-        order = pipe.recv()
-        if isinstance(order, int):
-            pipe.send(env.reset(seed=order)[0])
-        else:
-            for outcome in execute(env, order):
-                pipe.send(outcome)
+    with suppress(EOFError, BrokenPipeError):  # the parent is gone
+        while True:
+            order = pipe.recv()
+            if isinstance(order, int):
+                pipe.send(env.reset(seed=order)[0])
+            else:
+                for outcome in execute(env, order):
+                    pipe.send(outcome)
