@@ -164,12 +164,13 @@ class Actor:
         self.device = next(p.device for net in params.values() for p in net.values())
 
     @torch.no_grad()
-    def __call__(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The next chunk of actions [H, action_dim] for one observation [obs_dim], its noise drawn from `rng`."""
-        noise = rng.standard_normal((self.algorithm.candidates(), self.chunk_dim), dtype=np.float32)
+    def __call__(self, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
+        """The next chunk of actions for each observation: [n, obs_dim] to [n, H, action_dim], row i's noise from `rngs[i]`."""
+        shape = self.algorithm.candidates(), self.chunk_dim
+        noise = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs])
         nets = bind(self.backbone, self.modules, self.params)
-        chunk = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
-        return rearrange(chunk, "(h d) -> h d", h=self.algorithm.horizon).cpu().numpy()
+        chunks = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
+        return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon).cpu().numpy()
 
     def snapshot(self) -> "Actor":
         """A copy on the CPU that later updates do not change; it can be sent to another process."""

@@ -33,7 +33,7 @@ from envs.task import Task
 from eval.methods import METHODS
 from eval.protocol import Config, configure
 from eval.provenance import versions
-from eval.rollout import rollout
+from eval.rollout import LIVE, rollouts
 from eval.run import choose_device
 from eval.simulator import execute
 
@@ -151,8 +151,8 @@ def time_actions(configs: dict[str, Config], threads: int, repeats: int) -> dict
     try:
         for number in range(repeats + 5):
             for name, actor in actors.items():
-                obs = np.zeros(configs[name].task.obs_dim, np.float32)
-                took = seconds(partial(actor, obs, rng))
+                obs = np.zeros((1, configs[name].task.obs_dim), np.float32)
+                took = seconds(partial(actor, obs, [rng]))
                 times[name] += [took] * (number >= 5)
     finally:
         torch.set_num_threads(before)
@@ -166,9 +166,11 @@ def untrained(config: Config) -> Actor:
 
 
 def time_episodes(configs: dict[str, Config]) -> dict[str, float]:
-    """Seconds of one evaluation episode of an untrained policy in this process, which lasts as long as the task allows."""
-    env = next(iter(configs.values())).task.make_env("post")
-    return {name: seconds(partial(rollout, env, untrained(config), 0, 0)) for name, config in configs.items()}
+    """Seconds of an evaluation episode of an untrained policy in this process, which lasts as long as the task allows; as in an
+    evaluation, several run side by side."""
+    envs = [next(iter(configs.values())).task.make_env("post") for _ in range(LIVE)]
+    episodes = range(LIVE)
+    return {name: seconds(partial(rollouts, envs, untrained(config), 0, episodes)) / LIVE for name, config in configs.items()}
 
 
 def time_simulator(task: Task, steps: int = 300) -> float:

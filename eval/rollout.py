@@ -5,7 +5,7 @@ Episode e of seed s always starts from the same reset and meets the same action 
 
 import multiprocessing
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import dataclass
 
@@ -17,7 +17,7 @@ from algos.learner import Actor
 from envs.task import SuccessTiming, Task, find_task
 
 TRAIN, EVALUATE = 0, 1  # the two families of episodes; no seed is shared between them
-BLOCK = 5  # episodes that a worker gets at a time
+LIVE = 5  # episodes that a worker runs side by side, one policy call a chunk for all of them
 
 
 def reset_seed(family: int, seed: int, episode: int) -> int:
@@ -41,70 +41,114 @@ class Episode:
     length: int
 
 
-def rollout(env: gymnasium.Env, actor: Actor, seed: int, episode: int) -> Episode:
-    """One evaluation episode: a policy call a chunk, its actions executed open loop."""
-    obs, _ = env.reset(seed=reset_seed(EVALUATE, seed, episode))
-    total_reward, step, success, done = 0.0, 0, False, False
-    while not done:
-        for action in actor(obs, action_rng(EVALUATE, seed, episode, step)):
-            obs, reward, terminated, truncated, info = env.step(action)
-            total_reward, step, success = total_reward + float(reward), step + 1, success or info["success"]
-            done = terminated or truncated
-            if done:
-                break
-    return Episode(seed, episode, success, total_reward, step)
+class Rollout:
+    """One evaluation episode under way."""
+
+    def __init__(self, env: gymnasium.Env, seed: int, episode: int):
+        self.env, self.seed, self.episode = env, seed, episode
+        self.obs, _ = env.reset(seed=reset_seed(EVALUATE, seed, episode))
+        self.total_reward, self.length, self.success, self.done = 0.0, 0, False, False
+
+    def rng(self) -> np.random.Generator:
+        """The noise of the next policy call."""
+        return action_rng(EVALUATE, self.seed, self.episode, self.length)
+
+    def execute(self, chunk: np.ndarray) -> None:
+        """A chunk's actions open loop, up to the end of the episode."""
+        for action in chunk:
+            if self.done:
+                return
+            self.obs, reward, terminated, truncated, info = self.env.step(action)
+            self.total_reward, self.length = self.total_reward + float(reward), self.length + 1
+            self.success, self.done = self.success or info["success"], terminated or truncated
+
+    def outcome(self) -> Episode:
+        return Episode(self.seed, self.episode, self.success, self.total_reward, self.length)
+
+
+def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: Iterable[int]) -> list[Episode]:
+    """Evaluation episodes side by side, an environment each: one policy call a chunk for all of them, at most LIVE.
+
+    A call has LIVE rows however many are still wanted: products of one shape round every row alike, so an episode comes out
+    to the bit as it does alone.
+    """
+    running = [Rollout(env, seed, episode) for env, episode in zip(envs, episodes, strict=True)]
+    rows = running + running[:1] * (LIVE - len(running))
+    while not all(rollout.done for rollout in running):
+        chunks = actor(np.stack([rollout.obs for rollout in rows]), [rollout.rng() for rollout in rows])
+        for rollout, chunk in zip(running, chunks, strict=False):
+            rollout.execute(chunk)
+    return [rollout.outcome() for rollout in running]
+
+
+class Arena:
+    """The environments of one process, made when they are first needed."""
+
+    def __init__(self, task_name: str, success_timing: SuccessTiming):
+        self.task, self.success_timing = find_task(task_name), success_timing
+        self.envs: list[gymnasium.Env] = []
+
+    def run(self, actor: Actor, seed: int, episodes: range) -> list[Episode]:
+        while len(self.envs) < len(episodes):
+            self.envs.append(self.task.make_env(self.success_timing))
+        return rollouts(self.envs[: len(episodes)], actor, seed, episodes)
+
+    def close(self) -> None:
+        for env in self.envs:
+            env.close()
 
 
 class Evaluator:
     """Runs episodes on `workers` processes, which it keeps; 0 runs them here. Results come in the order of the episodes."""
 
     def __init__(self, task: Task, success_timing: SuccessTiming, workers: int):
-        self._env: gymnasium.Env | None = None
+        self._arena = None if workers else Arena(task.name, success_timing)
         if workers:
             context = multiprocessing.get_context("spawn")  # a fork would break the threads that this process holds
             self._pool = ProcessPoolExecutor(workers, context, _start_worker, (task.name, success_timing))
-        else:
-            self._env = task.make_env(success_timing)
 
     def evaluate(self, actors: dict[int, Actor], episodes: int, stopping: Callable[[], bool] = bool) -> Iterator[Episode]:
         """`episodes` episodes of each seed's actor, seeds in order, as they are done; fewer once `stopping()` is true."""
-        if self._env is not None:
-            jobs = ((actor, seed, episode) for seed, actor in actors.items() for episode in range(episodes))
-            yield from (rollout(self._env, *job) for job in jobs if not stopping())
-            return
         blocks = [
-            self._pool.submit(_run_block, actor, seed, range(first, min(first + BLOCK, episodes)))
+            (actor, seed, range(first, min(first + LIVE, episodes)))
             for seed, actor in actors.items()
-            for first in range(0, episodes, BLOCK)
+            for first in range(0, episodes, LIVE)
         ]
-        try:
+        if self._arena is not None:
             for block in blocks:
-                while not stopping() and wait([block], timeout=0.2).not_done:
+                if stopping():
+                    return
+                yield from self._arena.run(*block)
+            return
+        jobs = [self._pool.submit(_run_block, *block) for block in blocks]
+        try:
+            for job in jobs:
+                while not stopping() and wait([job], timeout=0.2).not_done:
                     pass
                 if stopping():
                     return
-                yield from block.result()
+                yield from job.result()
         finally:
-            for block in blocks:
-                block.cancel()
+            for job in jobs:
+                job.cancel()
 
     def close(self) -> None:
         """Ends the worker processes."""
-        if self._env is not None:
-            self._env.close()
-        else:
+        if self._arena is None:
             self._pool.shutdown(cancel_futures=True)
+        else:
+            self._arena.close()
 
 
-_worker_env: gymnasium.Env
+_worker_arena: Arena
 
 
 def _start_worker(task_name: str, success_timing: SuccessTiming) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     torch.set_num_threads(1)
-    global _worker_env
-    _worker_env = find_task(task_name).make_env(success_timing)
+    global _worker_arena
+    _worker_arena = Arena(task_name, success_timing)
 
 
 def _run_block(actor: Actor, seed: int, episodes: range) -> list[Episode]:
-    return [rollout(_worker_env, actor, seed, episode) for episode in episodes]
+    return _worker_arena.run(actor, seed, episodes)

@@ -50,7 +50,8 @@ class Explorer:
     def step(self, actor: Actor, replay: Replay, index: int) -> None:
         """One environment step; its transition goes to the replay of the seed with this index."""
         if not self.planned:
-            self._plan(list(actor(self.obs, action_rng(TRAIN, self.seed, self.episode, len(self.taken)))))
+            rng = action_rng(TRAIN, self.seed, self.episode, len(self.taken))
+            self._plan(list(actor(self.obs[None], [rng])[0]))
         action = self.planned.pop(0)
         obs, reward, terminated, truncated = next(self.outcomes)
         replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)

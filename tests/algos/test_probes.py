@@ -116,7 +116,7 @@ def test_dfp_leads_a_drifting_policy_to_the_better_mode():
         actor = probe.learner.actor(0)
         for _ in range(4):
             obs, _ = env.reset(seed=0)
-            action = actor(obs, rng)[0]
+            action = actor(obs[None], [rng])[0, 0]
             next_obs, reward, terminated, _, _ = env.step(action)
             probe.replay.add(0, obs, action, reward, 1.0 - terminated)
             probe.replay.finish(0, next_obs)

@@ -1,12 +1,13 @@
 """Evaluation depends on the policy and the episode's number, on nothing else."""
 
+import gymnasium
 import numpy as np
 import pytest
 
 from algos.learner import Learner
 from envs.task import find_task
 from eval.protocol import configure
-from eval.rollout import EVALUATE, TRAIN, Evaluator, action_rng, reset_seed
+from eval.rollout import EVALUATE, LIVE, TRAIN, Evaluator, action_rng, reset_seed, rollouts
 
 
 @pytest.fixture(scope="module")
@@ -30,6 +31,31 @@ def test_outcomes_are_identical_for_any_number_of_workers(actors):
     assert outcomes(2) == outcomes(3) == alone
 
 
+@pytest.mark.parametrize("method", ["dfp", "fql", "idql"])
+def test_episodes_side_by_side_come_out_as_each_alone(method):
+    """To the bit: a number of candidates, one, and a diffusion chain, at the published sizes, where a product's rounding could
+    depend on how many rows it has."""
+    config = configure("cube-single-task2", method)
+    actor = Learner(config.algo, config.backbone, 28, 5, (0,)).actor(0).snapshot()
+    envs = [EarlyEnd(config.task.make_env()) for _ in range(LIVE)]
+    together = rollouts(envs, actor, 0, range(LIVE))
+    assert len({e.length for e in together}) > 1 and len({e.total_reward for e in together}) > 1
+    assert [rollouts(envs[:1], actor, 0, [e])[0] for e in range(LIVE)] == together
+
+
+class EarlyEnd(gymnasium.Wrapper):
+    """Episodes of different, short lengths; the reward tells one state from another."""
+
+    def reset(self, *, seed=None, options=None):
+        self.left = 6 + seed % 20
+        return super().reset(seed=seed, options=options)
+
+    def step(self, action):
+        obs, _, terminated, _, info = super().step(action)
+        self.left -= 1
+        return obs, float(obs.sum()), terminated, self.left == 0, info
+
+
 def test_no_reset_and_no_noise_is_shared_between_seeds_episodes_steps_and_families():
     places = [(family, seed, episode) for family in (TRAIN, EVALUATE) for seed in range(10) for episode in range(100)]
     assert len({reset_seed(*place) for place in places}) == len(places)
@@ -46,10 +72,10 @@ def test_evaluation_stops_when_told(actors):
 def test_a_snapshot_is_unmoved_by_later_changes():
     config = configure("probe-chain", **{"backbone.width": 8})
     learner = Learner(config.algo, config.backbone, 9, 2, (0,))
-    live, kept, obs = learner.actor(0), learner.actor(0).snapshot(), np.zeros(9, np.float32)
+    live, kept, obs = learner.actor(0), learner.actor(0).snapshot(), np.zeros((1, 9), np.float32)
 
     def action(actor):
-        return actor(obs, np.random.default_rng(0))
+        return actor(obs, [np.random.default_rng(0)])
 
     before = action(live)
     for p in learner.params["actor"].values():
