@@ -3,12 +3,14 @@
 For each method, phase, number of seeds, mode and precision of the ranking: the time of an update (median and quartiles), its
 floating-point operations, the time that these would take at the machine's measured rate of matrix products, and the ratio of
 the two. Then for each method one action on the CPU, by one thread and by all, and one episode of evaluation; and the task's
-simulator. Lines are timed in turn, round after round, beside a product, so other load on the machine moves all of them.
+simulator and the generation of its data. Lines are timed in turn, round after round, beside a product, so other load on the
+machine moves all of them. `--vary` times further values of an option, to see how cost grows with it; `--plot` draws that.
 """
 
 import argparse
 import json
 import os
+import resource
 import statistics
 import sys
 import time
@@ -16,12 +18,14 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
 import torch
 from tabulate import tabulate
+from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
@@ -29,6 +33,10 @@ from algos.base import Batch, Phase
 from algos.learner import Actor, Learner
 from algos.select import Precision
 from envs.command import Parser, refuse
+from envs.demonstrate import demonstrate, make_demonstration_env
+from envs.ogbench import OGBenchTask
+from envs.play import Script, accepted_episode, make_collection_env
+from envs.robomimic import RobomimicTask
 from envs.task import Task
 from eval.methods import METHODS
 from eval.protocol import Config, configure
@@ -84,6 +92,7 @@ class Line:
     phase: Phase
     device: str
     compile: bool
+    varied: dict[str, Any]  # the option whose value is not the preset's, that value and the preset's
     times: list[float] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
 
@@ -107,7 +116,9 @@ class Line:
 
     def result(self) -> dict[str, Any]:
         low, median, high = statistics.quantiles(self.times, n=4)
+        state = tree_leaves(self.learner.state_dict())
         return {
+            **self.varied,
             "method": self.config.method,
             "phase": self.phase,
             "seeds": len(self.config.seeds),
@@ -116,6 +127,7 @@ class Line:
             "ms": 1e3 * median,
             "ms_quartiles": [1e3 * low, 1e3 * high],
             "gflop": self.operations / 1e9,
+            "state_mb": sum(x.nbytes for x in state if isinstance(x, torch.Tensor)) / 1e6,
             "limit_ms": 1e3 * statistics.median(self.limits),
             "share_of_limit": statistics.median(limit / t for limit, t in zip(self.limits, self.times, strict=True)),
         }
@@ -185,15 +197,38 @@ def time_simulator(task: Task, steps: int = 300) -> float:
     return steps / took
 
 
-def variants(options: argparse.Namespace) -> Iterator[Config]:
-    """Each method, those that rank candidates in each precision."""
+def time_generation(task: Task) -> float | None:
+    """Rows a second of the task's data that one process generates, over one episode; None where there is no script."""
+    if isinstance(task, OGBenchTask):
+        script = Script(task.family, "play", 0)
+        collection = make_collection_env(script)
+        return script.episode_rows / seconds(lambda: accepted_episode(collection, script, 0, 0))
+    if isinstance(task, RobomimicTask):
+        env, demos = make_demonstration_env(task), []
+        took = seconds(lambda: demos.append(demonstrate(env, task, 0, 0)))
+        return len(demos[0].arrays["actions"]) / took
+    return None
+
+
+def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, Any]]]:
+    """Each method, those that rank candidates in each precision; then with one option at another value than the preset's."""
     for method in options.methods:
         plain = configure(options.task, method, preset=options.preset)
-        if not hasattr(plain.algo, "ranking"):
-            yield plain
-            continue
-        for precision in options.ranking:
-            yield configure(options.task, method, preset=options.preset, **{"algo.ranking": precision})
+        for precision in options.ranking if hasattr(plain.algo, "ranking") else [None]:
+            ranking = {"algo.ranking": precision} if precision else {}
+            yield configure(options.task, method, preset=options.preset, **ranking), {}
+            for names, values in options.vary:
+                default = attrgetter(names[0])(plain)
+                for value in values:
+                    changes = ranking | dict.fromkeys(names, value)
+                    varied = {"vary": "+".join(names), "value": value, "default": default}
+                    yield configure(options.task, method, preset=options.preset, **changes), varied
+
+
+def option_values(text: str) -> tuple[list[str], list[int]]:
+    """`algo.num_candidates=4,8` as names and values; names joined by + take the same values."""
+    names, _, values = text.partition("=")
+    return names.split("+"), [int(value) for value in values.split(",")]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -205,25 +240,35 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--modes", nargs="+", choices=("eager", "compiled"), default=["eager"])
     parser.add_argument("--phases", nargs="+", choices=get_args(Phase), default=list(get_args(Phase)))
     parser.add_argument("--ranking", nargs="+", choices=get_args(Precision), default=["float32"], help="of methods that rank")
+    parser.add_argument(
+        "--vary",
+        type=option_values,
+        nargs="+",
+        default=[],
+        metavar="OPTION=INT,...",
+        help="also time other values, as algo.num_candidates=8,32 or backbone.width+algo.critic_width=256,1024",
+    )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=10, help="timed updates of each line")
     parser.add_argument("--out", type=Path, help="also write the numbers to this file, as JSON")
+    parser.add_argument("--plot", type=Path, help="also draw how an update's time grows, into this png or pdf file")
     options = parser.parse_args(arguments)
     try:
         device = choose_device(options.device)
         configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
         lines = [
-            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode == "compiled")
+            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode == "compiled", varied)
             for mode in options.modes
-            for config in variants(options)
-            for seeds in options.seeds
+            for config, varied in variants(options)
+            for seeds in (options.seeds[:1] if varied else options.seeds)
             for phase in options.phases
         ]
-    except ValueError as error:
+    except (ValueError, AttributeError) as error:
         refuse(error)
     if options.repeats < 2:
         refuse(f"repeats {options.repeats}: at least 2")
 
+    task = next(iter(configs.values())).task
     record: dict[str, Any] = {
         "versions": versions(),
         "device": device,
@@ -234,34 +279,45 @@ def main(arguments: list[str] | None = None) -> int:
         "action_ms": time_actions(configs, 1, 50),
         "action_ms_all_cores": time_actions(configs, os.cpu_count() or 1, 50),
         "episode_s": time_episodes(configs),
-        "env_steps_per_s": time_simulator(next(iter(configs.values())).task),
+        "env_steps_per_s": time_simulator(task),
+        "generated_rows_per_s": time_generation(task),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
     }
     show(record)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(record, indent=1) + "\n")
+    if options.plot:
+        from tables.growth import draw  # here, since pictures take a second to import
+
+        draw(record, options.plot)
     return 0
 
 
 def show(record: dict[str, Any]) -> None:
     """The record as tables; ratios are to the last line of the same phase, DFP's by default."""
     print(f"sizes of {record['task']}, preset {record['preset']}, {record['device']}, {record['threads']} threads\n")
+    varying = any("vary" in update for update in record["updates"])
     last = {update["phase"]: update["ms"] for update in record["updates"]}
     shown = [
         {
             **{name: u[name] for name in ("method", "phase", "seeds", "mode", "ranking")},
+            **({"varied": f"{u['vary']} {u['value']}" if "vary" in u else ""} if varying else {}),
             "ms an update": f"{u['ms']:.1f}",
             "quartiles": "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
             "ratio": f"{u['ms'] / last[u['phase']]:.2f}",
             "GFLOP": f"{u['gflop']:.1f}",
             "limit ms": f"{u['limit_ms']:.1f}",
             "of the limit": f"{u['share_of_limit']:.0%}",
+            "state MB": f"{u['state_mb']:.0f}",
         }
         for u in record["updates"]
     ]
     print(tabulate(shown, headers="keys", disable_numparse=True))
     one, every, episode = record["action_ms"], record["action_ms_all_cores"], record["episode_s"]
-    print(f"\non the CPU; the simulator takes {record['env_steps_per_s']:.0f} steps a second\n")
+    rows = record["generated_rows_per_s"]
+    made = f", a process generates {rows:.0f} rows of data a second" if rows else ""
+    print(f"\non the CPU; the simulator takes {record['env_steps_per_s']:.0f} steps a second{made}\n")
     actions = [(name, f"{one[name]:.2f}", f"{every[name]:.2f}", f"{episode[name]:.2f}") for name in one]
     headers = ["method", "ms an action, one thread", "all cores", "s an episode of evaluation"]
     print(tabulate(actions, headers, disable_numparse=True))

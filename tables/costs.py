@@ -56,7 +56,7 @@ def update_ms(benches: Iterable[Bench], method: str, preset: str, phase: str) ->
         for bench in benches
         if bench["preset"] == preset
         for update in bench["updates"]
-        if wanted.items() <= update.items()
+        if wanted.items() <= update.items() and "vary" not in update
     ]
     return min(times, key=lambda pair: pair[0], default=None)
 

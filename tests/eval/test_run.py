@@ -14,6 +14,7 @@ import pytest
 
 from eval import bench, run
 from eval.protocol import PRESETS, configure
+from tables.growth import growth
 from tables.spec import TABLES
 
 README = Path(__file__).parents[2] / "README.md"
@@ -257,6 +258,30 @@ def test_the_benchmark_counts_a_matrix_product_s_operations_and_leaves_a_record(
     assert lines["dfp", "online", "float32"]["gflop"] > lines["dfp", "offline", "float32"]["gflop"] > 0
     assert record["action_ms"].keys() == record["episode_s"].keys() == {"fql", "dfp"} and record["env_steps_per_s"] > 0
     assert "of the limit" in capsys.readouterr().out
+
+
+def test_the_benchmark_varies_one_option_at_a_time_and_draws_what_it_costs(tmp_path, capsys):
+    out, picture = tmp_path / "b.json", tmp_path / "b.png"
+    vary = "algo.num_candidates=4,64 backbone.width+algo.critic_width=32"
+    options = f"--methods dfp --task cube-single-task2 --preset quick --seeds 1 2 --vary {vary} --repeats 2"
+    assert bench.main([*options.split(), "--phases", "online", "--out", str(out), "--plot", str(picture)]) == 0
+    record = json.loads(out.read_text())
+    base, two_seeds, *varied = record["updates"]
+    assert [(u["vary"], u["value"], u["seeds"]) for u in varied] == [
+        ("algo.num_candidates", 4, 1),
+        ("algo.num_candidates", 64, 1),
+        ("backbone.width+algo.critic_width", 32, 1),
+    ]
+    assert two_seeds["gflop"] == 2 * base["gflop"] and two_seeds["state_mb"] == pytest.approx(2 * base["state_mb"], rel=0.01)
+    assert varied[2]["gflop"] < varied[0]["gflop"] < base["gflop"] < varied[1]["gflop"]
+    assert record["generated_rows_per_s"] > 0 and record["peak_mb"] > 0
+    curves = growth(record, "online")
+    assert curves.keys() == {"seeds (1)", "N (8)", "width (256)"}
+    assert curves["N (8)"] == [(0.5, varied[0]["ms"] / base["ms"]), (1, 1), (8, varied[1]["ms"] / base["ms"])]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit):
+        bench.main(["--vary", "algo.no_such=1"])
+    assert "no_such" in capsys.readouterr().err
 
 
 def test_one_line_for_a_broken_dataset(refused, tmp_path):
