@@ -295,17 +295,17 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(record: dict[str, Any]) -> None:
-    """The record as tables; ratios are to the last line of the same phase, DFP's by default."""
+    """The record as tables; ratios are to the first line of the same phase."""
     print(f"sizes of {record['task']}, preset {record['preset']}, {record['device']}, {record['threads']} threads\n")
     varying = any("vary" in update for update in record["updates"])
-    last = {update["phase"]: update["ms"] for update in record["updates"]}
+    first = {update["phase"]: update["ms"] for update in reversed(record["updates"])}
     shown = [
         {
             **{name: u[name] for name in ("method", "phase", "seeds", "mode", "ranking")},
             **({"varied": f"{u['vary']} {u['value']}" if "vary" in u else ""} if varying else {}),
             "ms an update": f"{u['ms']:.1f}",
             "quartiles": "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
-            "ratio": f"{u['ms'] / last[u['phase']]:.2f}",
+            "ratio": f"{u['ms'] / first[u['phase']]:.2f}",
             "GFLOP": f"{u['gflop']:.1f}",
             "limit ms": f"{u['limit_ms']:.1f}",
             "of the limit": f"{u['share_of_limit']:.0%}",

@@ -65,7 +65,7 @@ def draw(record: Mapping[str, Any], path: Path) -> None:
         ax.set(
             xlabel="multiple of the preset's value, in brackets",
             ylabel=f"time, in updates of {base['ms']:.3g} ms",
-            title=f"{base['method']}, {phase}, sizes of {record['task']}, preset {record['preset']}, {record['device']}",
+            title=f"{base['method']}, {phase}\n{record['task']}, preset {record['preset']}, {record['device']}",
         )
         ax.legend(ncols=2)
         path.parent.mkdir(parents=True, exist_ok=True)
