@@ -4,6 +4,7 @@ It alone knows optimisers, slow networks, compilation and the device. S seeds; e
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from torch.func import functional_call, vmap
 from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
 
 from algos.base import Algorithm, Batch, Nets, Phase, Policy
+from algos.graph import Graph
 from backbones.base import Backbone, normal
 
 SAMPLES = 8  # noise vectors for each state of which `watch` looks at the actions
@@ -25,7 +27,8 @@ class Learner:
     """Runs `algorithm` on S seeds at once; seed i among others is seed i alone.
 
     One update: all seeds' losses and gradients; slow networks move toward the parameters from before the step; one Adam step.
-    On a GPU the seeds are one `vmap`; on a CPU they run one after another, so that a seed's bits do not depend on the others.
+    On a GPU the seeds are one `vmap`, and with `graph` an update is one launch; on a CPU they run one after another, so that a
+    seed's bits do not depend on the others.
     """
 
     def __init__(
@@ -37,6 +40,7 @@ class Learner:
         seeds: Sequence[int],
         device: str | torch.device = "cpu",
         compile: bool = False,
+        graph: bool = False,
     ):
         self.algorithm, self.backbone, self.device = algorithm, backbone, torch.device(device)
         self.seeds, self.chunk_dim = list(seeds), algorithm.horizon * action_dim
@@ -51,12 +55,15 @@ class Learner:
         }
         self.slow: Parameters = {}
         self.generators = [Generator(self.device).manual_seed(seed) for seed in self.seeds]
-        # On a CPU the fused kernel rounds the ends of a tensor differently, so a seed's bits would depend on its neighbours.
-        on_gpu = self.device.type != "cpu"
-        self.optimizer = torch.optim.Adam(
-            self._leaves(self.params), lr=algorithm.learning_rate, fused=on_gpu, foreach=not on_gpu
-        )
-        over_seeds = vmap if on_gpu else one_after_another
+        self.graph = graph
+        self._steps: dict[frozenset[str], Callable[..., dict[str, Tensor]]] = {}  # by the networks that wait
+        over_seeds: Callable[..., Any]
+        if is_gpu(self.device):
+            rate, over_seeds = torch.tensor(algorithm.learning_rate, device=self.device), vmap
+            self.optimizer = torch.optim.Adam(self._leaves(self.params), rate, fused=True, capturable=True)
+        else:  # a CPU's fused kernel rounds the ends of a tensor differently: a seed's bits would depend on its neighbours
+            over_seeds = one_after_another
+            self.optimizer = torch.optim.Adam(self._leaves(self.params), algorithm.learning_rate, foreach=True)
         self._watched = over_seeds(self._watch_one_seed)
         self._losses = over_seeds(self._loss_of_one_seed)
         if compile:
@@ -67,6 +74,7 @@ class Learner:
     def begin(self, phase: Phase) -> None:
         """Enter a phase; a network that gets a slow copy here for the first time is copied as it is now."""
         self.phase: Phase = phase
+        self._steps = {}
         self.rates = self.algorithm.slow_rates(phase)
         self.slow = {
             name: self.slow.get(name) or {key: p.detach().clone() for key, p in self.params[name].items()}
@@ -75,8 +83,7 @@ class Learner:
 
     def set_progress(self, share: float) -> None:
         """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
-        for group in self.optimizer.param_groups:
-            group["lr"] = self.algorithm.learning_rate * (1 - share * (1 - self.algorithm.final_rate))
+        self._set_rate(self.algorithm.learning_rate * (1 - share * (1 - self.algorithm.final_rate)))
 
     def draw(self) -> dict[str, Any]:
         """The random numbers of one update, each seed's from its own generator: tensors [S, ...]."""
@@ -84,20 +91,15 @@ class Learner:
         return tree_map(lambda *xs: torch.stack(xs), *draws)
 
     def update(self, batch: Batch, noise: dict[str, Any]) -> dict[str, Tensor]:
-        """One gradient step of every seed on its own batch [S, B, ...]; returns scalars to record, [S] each."""
-        losses, info = self._losses(self.params, self.slow, batch, noise)
-        self.optimizer.zero_grad(set_to_none=True)
-        losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
-        with torch.no_grad():
-            for name, rate in self.rates.items():
-                torch._foreach_lerp_(self._leaves(self.slow, name), self._leaves(self.params, name), rate)
-        for name, every in self.algorithm.delays().items():
-            if self.updates % every:
-                for p in self._leaves(self.params, name):
-                    p.grad = None  # Adam passes it over
-        self.optimizer.step()
+        """One gradient step of every seed on its own batch [S, B, ...]; returns scalars to record, [S] each, which hold until
+        the next update."""
+        waiting = frozenset(name for name, every in self.algorithm.delays().items() if self.updates % every)
+        if waiting not in self._steps:
+            step = partial(self._step, waiting)
+            self._steps[waiting] = Graph(step) if self.graph else step
+        info = self._steps[waiting](batch, noise)
         self.updates += 1
-        return {"loss": losses.detach(), **info}
+        return info
 
     @torch.no_grad()
     def watch(self, obs: Tensor) -> dict[str, Tensor]:
@@ -118,7 +120,8 @@ class Learner:
             "updates": self.updates,
             "params": {name: {key: p.detach() for key, p in net.items()} for name, net in self.params.items()},
             "slow": self.slow,
-            "optimizer": self.optimizer.state_dict(),
+            "moments": self.optimizer.state_dict()["state"],
+            "rate": float(self.optimizer.param_groups[0]["lr"]),
             "generators": [g.get_state() for g in self.generators],
         }
 
@@ -130,9 +133,28 @@ class Learner:
                 for name, net in mine.items():
                     for key, p in net.items():
                         p.copy_(saved[name][key])
-        self.optimizer.load_state_dict(state["optimizer"])
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state["moments"]})
+        self._set_rate(state["rate"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.set_state(saved.cpu())
+
+    def _step(self, waiting: frozenset[str], batch: Batch, noise: dict[str, Any]) -> dict[str, Tensor]:
+        """An update of all networks but those waiting. It reads nothing from the device: a graph of it can be replayed."""
+        losses, info = self._losses(self.params, self.slow, batch, noise)
+        self.optimizer.zero_grad(set_to_none=True)
+        losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
+        with torch.no_grad():
+            for name, rate in self.rates.items():
+                torch._foreach_lerp_(self._leaves(self.slow, name), self._leaves(self.params, name), rate)
+        for name in waiting:
+            for p in self._leaves(self.params, name):
+                p.grad = None  # Adam passes it over
+        self.optimizer.step()
+        return {"loss": losses.detach(), **info}
+
+    def _set_rate(self, rate: float) -> None:
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
 
     def _initial(self, obs_dim: int, seed: int) -> dict[str, nn.Module]:
         with torch.random.fork_rng(devices=[]):
@@ -176,6 +198,10 @@ class Actor:
         """A copy on the CPU that later updates do not change; it can be sent to another process."""
         own = {name: {key: p.to("cpu", copy=True) for key, p in net.items()} for name, net in self.params.items()}
         return Actor(self.algorithm, self.backbone, self.modules, own, self.chunk_dim)
+
+
+def is_gpu(device: torch.device) -> bool:
+    return device.type != "cpu"
 
 
 def bind(backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, slow: Parameters | None = None) -> Nets:

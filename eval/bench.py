@@ -20,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from algos.base import Batch, Phase
+from algos.graph import WARM_UP
 from algos.learner import Actor, Learner
 from algos.select import Precision
 from envs.command import Parser, refuse
@@ -45,6 +46,8 @@ from eval.rollout import LIVE, rollouts
 from eval.run import choose_device
 from eval.simulator import execute
 
+Mode = Literal["eager", "compiled", "graph", "compiled graph"]
+UNTIMED = WARM_UP + 2  # rounds
 COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
 
@@ -91,18 +94,21 @@ class Line:
     config: Config
     phase: Phase
     device: str
-    compile: bool
+    mode: Mode
     varied: dict[str, Any]  # the option whose value is not the preset's, that value and the preset's
     times: list[float] = field(default_factory=list)
     limits: list[float] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.learner, self.batch = self._learner(self.compile), random_batch(self.config, self.device)
-        self.operations = count_operations(self._learner(False), self.batch)
+        self.learner, self.batch = self._learner(self.mode), random_batch(self.config, self.device)
+        self.operations = count_operations(self._learner("eager"), self.batch)
 
-    def _learner(self, compile: bool) -> Learner:
+    def _learner(self, mode: Mode) -> Learner:
         config, task = self.config, self.config.task
-        learner = Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, self.device, compile)
+        compile, graph = mode.startswith("compiled"), mode.endswith("graph")
+        learner = Learner(
+            config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, self.device, compile, graph
+        )
         learner.begin(self.phase)
         return learner
 
@@ -122,7 +128,7 @@ class Line:
             "method": self.config.method,
             "phase": self.phase,
             "seeds": len(self.config.seeds),
-            "mode": "compiled" if self.compile else "eager",
+            "mode": self.mode,
             "ranking": getattr(self.config.algo, "ranking", "float32"),
             "ms": 1e3 * median,
             "ms_quartiles": [1e3 * low, 1e3 * high],
@@ -143,11 +149,11 @@ def count_operations(learner: Learner, batch: Batch) -> int:
 
 
 def time_updates(lines: list[Line], device: str, repeats: int) -> list[dict[str, Any]]:
-    """Every line once a round, each beside a matrix product; the first two rounds do not count."""
+    """Every line once a round, each beside a matrix product; the first rounds, in which graphs are recorded, do not count."""
     product, operations = matrix_product(device)
-    for number in tqdm(range(repeats + 2), "updates", leave=False):
+    for number in tqdm(range(repeats + UNTIMED), "updates", leave=False):
         for line in lines:
-            if number < 2:
+            if number < UNTIMED:
                 line.update()
             else:
                 line.time(operations / seconds(product, device))
@@ -237,7 +243,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--task", default="cube-double-task2", help="whose sizes and simulator to use")
     parser.add_argument("--preset", default="paper")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="numbers of seeds trained together")
-    parser.add_argument("--modes", nargs="+", choices=("eager", "compiled"), default=["eager"])
+    parser.add_argument("--modes", nargs="+", choices=get_args(Mode), default=["eager"], help="graph: a GPU's CUDA graph")
     parser.add_argument("--phases", nargs="+", choices=get_args(Phase), default=list(get_args(Phase)))
     parser.add_argument("--ranking", nargs="+", choices=get_args(Precision), default=["float32"], help="of methods that rank")
     parser.add_argument(
@@ -255,9 +261,11 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         device = choose_device(options.device)
+        if device == "cpu" and any(mode.endswith("graph") for mode in options.modes):
+            raise ValueError("mode graph: CUDA graphs need a GPU; on a CPU there are eager and compiled")
         configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
         lines = [
-            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode == "compiled", varied)
+            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode, varied)
             for mode in options.modes
             for config, varied in variants(options)
             for seeds in (options.seeds[:1] if varied else options.seeds)

@@ -54,5 +54,6 @@ def commit() -> str | None:
 
 
 def device_name(device: str) -> str:
-    """The accelerator's name, or the processor's threads."""
-    return torch.cuda.get_device_name(device) if device.startswith("cuda") else f"cpu, {torch.get_num_threads()} threads"
+    """The accelerator's name and the precision of its products, or the processor's threads."""
+    threads = f"cpu, {torch.get_num_threads()} threads"
+    return f"{torch.cuda.get_device_name(device)}, TF32" if device.startswith("cuda") else threads

@@ -96,12 +96,13 @@ class Training:
         checkpoint: Path,
         device: str = "cpu",
         compile: bool = False,
+        graph: bool = False,
         simulate_apart: bool = False,
     ):
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
-        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile)
+        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph)
         # The most that can come: each episode has one step at least and adds a row for its final observation.
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
         self.replay = Replay(

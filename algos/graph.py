@@ -1,0 +1,45 @@
+"""CUDA graphs: the kernels of a function, recorded once and from then on launched together."""
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_flatten, tree_unflatten
+
+WARM_UP = 3  # calls launched kernel by kernel, in which optimisers, compilers and libraries allocate what they keep
+
+
+class Graph:
+    """`function` of trees of tensors on a GPU. After `WARM_UP` calls its kernels are recorded; every later call replays them.
+
+    What is recorded is which kernels run on which memory: shapes, numbers held by the host and the tensors that `function`
+    reads or changes elsewhere are as they were then. What a call returns holds until the next.
+    """
+
+    def __init__(self, function: Callable[..., Any]):
+        self.function, self.calls = function, 0
+        self.graph: torch.cuda.CUDAGraph | None = None
+
+    def __call__(self, *inputs: Any) -> Any:
+        self.calls += 1
+        if self.calls <= WARM_UP:
+            return self._warm_up(inputs)
+        leaves, structure = tree_flatten(inputs)
+        if self.graph is None:
+            self.inputs: list[Tensor] = [leaf.clone() for leaf in leaves]
+            self.graph = torch.cuda.CUDAGraph()
+            with torch.cuda.graph(self.graph):
+                self.outputs = self.function(*tree_unflatten(self.inputs, structure))
+        torch._foreach_copy_(self.inputs, leaves)
+        self.graph.replay()
+        return self.outputs
+
+    def _warm_up(self, inputs: tuple[Any, ...]) -> Any:
+        """Off the default stream, as recording will be: autograd remembers the stream on which it saw a parameter first."""
+        side, current = torch.cuda.Stream(), torch.cuda.current_stream()
+        side.wait_stream(current)
+        with torch.cuda.stream(side):
+            outputs = self.function(*inputs)
+        current.wait_stream(side)
+        return outputs
