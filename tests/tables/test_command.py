@@ -89,13 +89,17 @@ def test_tables_never_load_torch_and_import_no_more_than_they_may():
                 assert used <= {"eval.record", "eval.methods", "envs.command"}, path
 
 
-def test_the_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch):
+@pytest.mark.parametrize(
+    ("name", "options", "path"), [("quick", "", "README.md"), ("7", " --preset quick", "records/README.md")]
+)
+def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, name, options, path):
     monkeypatch.chdir(ROOT)
     capsys.readouterr()
-    assert main(["quick", "--runs", "records", "--format", "markdown"]) == 0
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    command = f"{name} --runs records{options}"
+    assert main([*command.split(), "--format", "markdown"]) == 0
+    readme = (ROOT / path).read_text(encoding="utf-8")
     table = capsys.readouterr().out.strip()
-    assert with_table(readme, "quick", table) == readme, "python -m tables quick --runs records --into README.md"
+    assert with_table(readme, name, table) == readme, f"python -m tables {command} --into {path}"
 
 
 def test_the_readme_s_picture_is_what_the_records_give(tmp_path):
