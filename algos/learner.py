@@ -1,9 +1,12 @@
 """The learner: many seeds of one algorithm, their parameters stacked on a leading axis that no loss mentions.
 
 It alone knows optimisers, slow networks, compilation and the device. S seeds; every parameter is [S, ...].
+A block is what one call of the loss computes: on a GPU all seeds (`vmap`), on a CPU, where vmap was slower, each seed alone.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -12,12 +15,13 @@ import torch
 from einops import rearrange
 from torch import Generator, Tensor, nn
 from torch.func import functional_call, vmap
-from torch.utils._pytree import tree_flatten, tree_map, tree_unflatten
+from torch.utils._pytree import tree_leaves, tree_map
 
 from algos.base import Algorithm, Batch, Nets, Phase, Policy
 from algos.graph import Graph
 from backbones.base import Backbone, normal
 
+ALIGNMENT = 64  # bytes; matrix products and optimisers round differently at other addresses
 SAMPLES = 8  # noise vectors for each state of which `watch` looks at the actions
 
 Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter
@@ -27,8 +31,7 @@ class Learner:
     """Runs `algorithm` on S seeds at once; seed i among others is seed i alone.
 
     One update: all seeds' losses and gradients; slow networks move toward the parameters from before the step; one Adam step.
-    On a GPU the seeds are one `vmap`, and with `graph` an update is one launch; on a CPU they run one after another, so that a
-    seed's bits do not depend on the others.
+    With `graph`, on a GPU, an update is one launch. On a CPU a seed's bits do not depend on the others.
     """
 
     def __init__(
@@ -47,25 +50,18 @@ class Learner:
         fresh = [self._initial(obs_dim, seed) for seed in self.seeds]
         self.modules = fresh[0]
         self.params: Parameters = {
-            name: {
-                key: torch.stack([nets[name].state_dict()[key] for nets in fresh]).to(self.device).requires_grad_()
-                for key in module.state_dict()
-            }
+            name: {key: self._stack([nets[name].state_dict()[key] for nets in fresh]) for key in module.state_dict()}
             for name, module in self.modules.items()
         }
         self.slow: Parameters = {}
+        self.trained: list[Parameters] = tree_map(lambda p: p.detach().requires_grad_(), self._blocks(self.params))
         self.generators = [Generator(self.device).manual_seed(seed) for seed in self.seeds]
         self.graph = graph
         self._steps: dict[frozenset[str], Callable[..., dict[str, Tensor]]] = {}  # by the networks that wait
-        over_seeds: Callable[..., Any]
-        if is_gpu(self.device):
-            rate, over_seeds = torch.tensor(algorithm.learning_rate, device=self.device), vmap
-            self.optimizer = torch.optim.Adam(self._leaves(self.params), rate, fused=True, capturable=True)
-        else:  # a CPU's fused kernel rounds the ends of a tensor differently: a seed's bits would depend on its neighbours
-            over_seeds = one_after_another
-            self.optimizer = torch.optim.Adam(self._leaves(self.params), algorithm.learning_rate, foreach=True)
-        self._watched = over_seeds(self._watch_one_seed)
-        self._losses = over_seeds(self._loss_of_one_seed)
+        gpu = is_gpu(self.device)
+        rate: Any = torch.tensor(algorithm.learning_rate, device=self.device) if gpu else algorithm.learning_rate
+        self.optimizer = torch.optim.Adam(tree_leaves(self.trained), rate, fused=True, capturable=gpu)
+        self._losses, self._watched = self._over_blocks(self._loss_of_one_seed), self._over_blocks(self._watch_one_seed)
         if compile:
             self._losses = torch.compile(self._losses)
         self.updates = 0
@@ -77,9 +73,10 @@ class Learner:
         self._steps = {}
         self.rates = self.algorithm.slow_rates(phase)
         self.slow = {
-            name: self.slow.get(name) or {key: p.detach().clone() for key, p in self.params[name].items()}
+            name: self.slow.get(name) or {key: self._stack(list(p)) for key, p in self.params[name].items()}
             for name in self.rates
         }
+        self._trailing = self._blocks(self.slow)
 
     def set_progress(self, share: float) -> None:
         """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
@@ -105,20 +102,22 @@ class Learner:
     def watch(self, obs: Tensor) -> dict[str, Tensor]:
         """What the policies generate now in states [S, B, obs_dim], none chosen by value, [S] each: how far a state's actions
         lie apart (RMS distance to their mean, per dimension), the share of clipped dimensions, and the critic's value."""
-        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.chunk_dim)
-        return self._watched(self.params, obs, noise.expand(len(self.seeds), -1, -1))
+        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.chunk_dim).expand(len(self.seeds), -1, -1)
+        return self._watched(self.trained, self._blocks(obs), self._blocks(noise))
 
     def actor(self, index: int) -> "Actor":
-        """The policy of one seed as it is at each call."""
-        one = {name: {key: p.detach()[index] for key, p in net.items()} for name, net in self.params.items()}
-        return Actor(self.algorithm, self.backbone, self.modules, one, self.chunk_dim)
+        """The policy of one seed as it is at each call: its modules share the memory of the learner's parameters."""
+        modules = {name: deepcopy(module).requires_grad_(False) for name, module in self.modules.items()}
+        for name, module in modules.items():
+            module.load_state_dict({key: p[index] for key, p in self.params[name].items()}, assign=True)
+        return Actor(self.algorithm, self.backbone, modules, self.chunk_dim)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next update depends on, the phase included."""
         return {
             "phase": self.phase,
             "updates": self.updates,
-            "params": {name: {key: p.detach() for key, p in net.items()} for name, net in self.params.items()},
+            "params": self.params,
             "slow": self.slow,
             "moments": self.optimizer.state_dict()["state"],
             "rate": float(self.optimizer.param_groups[0]["lr"]),
@@ -128,11 +127,10 @@ class Learner:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self.begin(state["phase"])
         self.updates = state["updates"]
-        with torch.no_grad():
-            for mine, saved in ((self.params, state["params"]), (self.slow, state["slow"])):
-                for name, net in mine.items():
-                    for key, p in net.items():
-                        p.copy_(saved[name][key])
+        for mine, saved in ((self.params, state["params"]), (self.slow, state["slow"])):
+            for name, net in mine.items():
+                for key, p in net.items():
+                    p.copy_(saved[name][key])
         self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state["moments"]})
         self._set_rate(state["rate"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
@@ -140,14 +138,14 @@ class Learner:
 
     def _step(self, waiting: frozenset[str], batch: Batch, noise: dict[str, Any]) -> dict[str, Tensor]:
         """An update of all networks but those waiting. It reads nothing from the device: a graph of it can be replayed."""
-        losses, info = self._losses(self.params, self.slow, batch, noise)
+        losses, info = self._losses(self.trained, self._trailing, self._blocks(batch), self._blocks(noise))
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
         with torch.no_grad():
             for name, rate in self.rates.items():
-                torch._foreach_lerp_(self._leaves(self.slow, name), self._leaves(self.params, name), rate)
+                torch._foreach_lerp_(leaves_of(name, self._trailing), leaves_of(name, self.trained), rate)
         for name in waiting:
-            for p in self._leaves(self.params, name):
+            for p in leaves_of(name, self.trained):
                 p.grad = None  # Adam passes it over
         self.optimizer.step()
         return {"loss": losses.detach(), **info}
@@ -161,8 +159,29 @@ class Learner:
             torch.manual_seed(seed)
             return self.algorithm.networks(self.backbone, obs_dim, self.chunk_dim)
 
-    def _leaves(self, params: Parameters, name: str | None = None) -> list[Tensor]:
-        return [p for net in (params if name is None else [name]) for p in params[net].values()]
+    def _stack(self, rows: Sequence[Tensor]) -> Tensor:
+        """[S, ...] on the device; on a CPU every seed's row begins at an aligned address."""
+        if is_gpu(self.device):
+            return torch.stack(list(rows)).to(self.device)
+        shape, step = rows[0].shape, ALIGNMENT // rows[0].element_size()
+        memory = torch.empty(len(rows), math.ceil(rows[0].numel() / step) * step)
+        return memory[:, : rows[0].numel()].unflatten(1, shape).copy_(torch.stack(list(rows)))
+
+    def _blocks(self, stacked: Any) -> list[Any]:
+        """A tree of tensors [S, ...] as one tree for each block, in the same memory where that is aligned."""
+        if is_gpu(self.device):
+            return [stacked]
+        return [tree_map(lambda x, i=i: aligned(x[i]), stacked) for i in range(len(self.seeds))]
+
+    def _over_blocks(self, of_one_seed: Callable[..., Any]) -> Callable[..., Any]:
+        """A function of one seed's arguments as one of lists with an entry a block; what it returns is [S]."""
+        of_block = vmap(of_one_seed) if is_gpu(self.device) else of_one_seed
+
+        def mapped(*blocks: Sequence[Any]) -> Any:
+            results = [of_block(*arguments) for arguments in zip(*blocks, strict=True)]
+            return tree_map(lambda *xs: torch.stack(xs).flatten(), *results)
+
+        return mapped
 
     def _loss_of_one_seed(self, params: Parameters, slow: Parameters, batch: Batch, noise: Any) -> Any:
         return self.algorithm.loss(bind(self.backbone, self.modules, params, slow), batch, noise, self.phase)
@@ -178,26 +197,23 @@ class Learner:
 class Actor:
     """One seed's policy, as evaluation and data collection call it."""
 
-    def __init__(
-        self, algorithm: Algorithm, backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, chunk_dim: int
-    ):
-        self.algorithm, self.backbone, self.modules = algorithm, backbone, modules
-        self.params, self.chunk_dim = params, chunk_dim
-        self.device = next(p.device for net in params.values() for p in net.values())
+    def __init__(self, algorithm: Algorithm, backbone: Backbone, modules: dict[str, nn.Module], chunk_dim: int):
+        self.algorithm, self.backbone, self.modules, self.chunk_dim = algorithm, backbone, modules, chunk_dim
+        self.device = next(p.device for module in modules.values() for p in module.parameters())
 
     @torch.no_grad()
     def __call__(self, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
         """The next chunk of actions for each observation: [n, obs_dim] to [n, H, action_dim], row i's noise from `rngs[i]`."""
         shape = self.algorithm.candidates(), self.chunk_dim
         noise = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs])
-        nets = bind(self.backbone, self.modules, self.params)
+        nets = by_name(self.backbone, self.modules)
         chunks = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
         return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon).cpu().numpy()
 
     def snapshot(self) -> "Actor":
         """A copy on the CPU that later updates do not change; it can be sent to another process."""
-        own = {name: {key: p.to("cpu", copy=True) for key, p in net.items()} for name, net in self.params.items()}
-        return Actor(self.algorithm, self.backbone, self.modules, own, self.chunk_dim)
+        own = {name: deepcopy(module).to("cpu") for name, module in self.modules.items()}
+        return Actor(self.algorithm, self.backbone, own, self.chunk_dim)
 
 
 def is_gpu(device: torch.device) -> bool:
@@ -211,7 +227,7 @@ def bind(backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, 
         def call(name: str) -> Callable[..., Tensor]:
             return lambda *inputs: functional_call(modules[name], values[name], inputs)
 
-        return Nets(**{name: Policy(backbone, call(name)) if name == "actor" else call(name) for name in values})
+        return by_name(backbone, {name: call(name) for name in values})
 
     nets = bound(params)
     nets.slow = bound(slow or {})
@@ -219,19 +235,16 @@ def bind(backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, 
     return nets
 
 
-def one_after_another(function: Callable[..., Any]) -> Callable[..., Any]:
-    """What `torch.func.vmap(function)` returns, computed for one index of the leading axis after the other."""
-
-    def mapped(*args: Any) -> Any:
-        leaves, structure = tree_flatten(args)
-        rows = zip(*map(aligned_rows, leaves), strict=True)
-        results = [function(*tree_unflatten(list(row), structure)) for row in rows]
-        return tree_map(lambda *xs: torch.stack(xs), *results)
-
-    return mapped
+def by_name(backbone: Backbone, functions: Mapping[str, Callable[..., Tensor]]) -> Nets:
+    """Networks by name, the actor's as a policy of the backbone."""
+    return Nets(**{name: Policy(backbone, function) if name == "actor" else function for name, function in functions.items()})
 
 
-def aligned_rows(stacked: Tensor) -> list[Tensor]:
-    """The entries of the leading axis, each in memory of its own: matrix products round differently on odd addresses."""
-    rows = stacked.unbind(0)
-    return [row.clone() for row in rows] if len(rows) > 1 else list(rows)
+def leaves_of(name: str, blocks: Sequence[Parameters]) -> list[Tensor]:
+    """The parameters of one network in all blocks."""
+    return [p for block in blocks for p in block[name].values()]
+
+
+def aligned(x: Tensor) -> Tensor:
+    """The tensor, in memory of its own unless it begins at an aligned address."""
+    return x if x.data_ptr() % ALIGNMENT == 0 else x.clone()

@@ -49,11 +49,14 @@ def unfinished_folder(config: Config, runs: Path) -> Path:
 
 
 def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
-    """ValueError when a run would be continued on other data or in a simulator that moves differently."""
+    """ValueError when a run would be continued on other data, in a simulator that moves differently, or on another kind of
+    device, whose optimiser keeps its state differently."""
     for part, field in (("dataset", "sha256"), ("physics", "hash")):
         before, here = run.start[part].get(field), now[part].get(field)
         if before != here:
             raise ValueError(f"{run.path.parent}: its {part} has {field} {before}, here it is {here}; start a new run")
+    if run.start["device"].startswith("cpu") != now["device"].startswith("cpu"):
+        raise ValueError(f"{run.path.parent}: its device is {run.start['device']}, here it is {now['device']}; choose --device")
 
 
 def write_atomically(path: Path, write: Callable[[Path], None]) -> None:

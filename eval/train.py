@@ -103,6 +103,7 @@ class Training:
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph)
+        self.actors = [self.learner.actor(index) for index in range(len(config.seeds))]
         # The most that can come: each episode has one step at least and adds a row for its final observation.
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
         self.replay = Replay(
@@ -169,7 +170,7 @@ class Training:
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
         for index, explorer in enumerate(self.explorers):
-            explorer.step(self.learner.actor(index), self.replay, index)
+            explorer.step(self.actors[index], self.replay, index)
         return self._update(self.config.offline_steps) if step > self.config.online_warmup else None
 
     def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:
@@ -183,7 +184,7 @@ class Training:
     def _evaluate(self, phase: str) -> str:
         """Evaluates and records every episode of every seed, unless told to stop; returns the success rate as text."""
         step, config = self.done[phase], self.config
-        actors = {seed: self.learner.actor(i).snapshot() for i, seed in enumerate(config.seeds)}
+        actors = {seed: actor.snapshot() for seed, actor in zip(config.seeds, self.actors, strict=True)}
         total = len(actors) * config.eval_episodes
         running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop)
         episodes = list(tqdm(running, f"evaluation at {phase} step {step}", total, leave=False, unit="episode"))

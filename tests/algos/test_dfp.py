@@ -20,8 +20,7 @@ def equal(ours: Any, theirs: Any) -> bool:
 
 def nets_of(learner: Learner) -> Nets:
     """The networks of its only seed."""
-    params, slow = tree_map(lambda p: p[0], (learner.params, learner.slow))
-    return bind(learner.backbone, learner.modules, params, slow)
+    return bind(learner.backbone, learner.modules, learner.trained[0], first(learner.slow))
 
 
 def first(values: Any) -> Any:
@@ -99,7 +98,7 @@ def test_the_critic_learns_from_rewards_alone_and_the_actor_from_no_critic_gradi
     learner = tiny_learner("dfp", backbone)
     learner.begin("online")
     nets, batch, noise = nets_of(learner), first(random_batch(learner)), first(learner.draw())
-    actor, critic = (list(learner.params[name].values()) for name in ("actor", "critic"))
+    actor, critic = (list(learner.trained[0][name].values()) for name in ("actor", "critic"))
     actor_loss, _ = learner.algorithm.actor_loss(nets, batch, noise, "online")
     critic_loss, _ = learner.algorithm.critic_loss(nets, batch, noise)
     assert all(g is None for g in torch.autograd.grad(actor_loss, critic, allow_unused=True, retain_graph=True))

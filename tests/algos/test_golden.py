@@ -225,7 +225,7 @@ def test_update(path: Path):
     close(info["actor_loss"], arrays["info/actor/actor_loss"], "actor_loss")
     for name, theirs in names.items():
         for key, gradient in network(inside(arrays, "grads"), theirs).items():
-            close(learner.params[name][key].grad[0], gradient, f"gradient of {name}.{key}")
+            close(learner.trained[0][name][key].grad, gradient, f"gradient of {name}.{key}")
     for ours, theirs in ((learner.params, names), (learner.slow, slow)):
         for name in theirs:
             for key, value in network(inside(arrays, "params_after"), theirs[name]).items():

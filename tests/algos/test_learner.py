@@ -1,6 +1,7 @@
 """The learner with every pair of an algorithm and a backbone: one update, seeds side by side, and picking up again."""
 
 import dataclasses
+from copy import deepcopy
 from functools import partial
 from io import BytesIO
 from typing import Any
@@ -8,12 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Generator, Tensor
-from torch.func import vmap
+from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from algos.base import Algorithm, Batch
-from algos.learner import Learner, bind, one_after_another
+from algos.base import Algorithm
+from algos.learner import Learner
 from backbones.base import Backbone, find, names
 
 ALGORITHMS, BACKBONES, PHASES = names("algos", Algorithm), names("backbones", Backbone), ("offline", "online")
@@ -140,37 +140,42 @@ def test_a_seed_among_others_is_that_seed_alone_to_the_bit(tiny_learner: Any, ra
 
 
 @pytest.mark.parametrize("width", [64, 131])
-def test_a_seed_among_others_is_that_seed_alone_in_larger_networks(tiny_algorithm: Any, random_batch: Any, width: int):
-    """As above where the optimiser's vector registers and threads divide the parameters differently."""
-    algorithm = tiny_algorithm("dfp", critic_width=width)
-    backbone = find("backbones", Backbone, "drifting")(width, 3)
+@pytest.mark.parametrize("name", ["dfp", "fql"])
+def test_a_seed_among_others_is_that_seed_alone_in_larger_networks(
+    tiny_algorithm: Any, random_batch: Any, name: str, width: int
+):
+    """As above where vector registers and threads divide the parameters differently, and so are the actions of its policy."""
+    algorithm = tiny_algorithm(name, critic_width=width)
+    backbone = find("backbones", Backbone, "flow")(width, 3)
     together, alone = (Learner(algorithm, backbone, 3, 2, seeds) for seeds in ((3, 5, 7, 9, 11), (7,)))
     assert same_bits(train(together, random_batch, 3)[-1]["loss"][2], train(alone, random_batch, 3)[-1]["loss"][0])
     assert same_bits(seed_of(together, 2), seed_of(alone, 0))
+    chunks = [actor(np.ones((1, 3), np.float32), [np.random.default_rng(0)]) for actor in (together.actor(2), alone.actor(0))]
+    assert np.array_equal(*chunks)
 
 
 @each_once
 @pytest.mark.parametrize("phase", PHASES)
-def test_one_seed_after_another_is_what_vmap_computes(
-    tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str, phase: Any
+def test_seeds_in_blocks_of_their_own_are_what_vmap_computes(
+    tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch, algorithm: str, backbone: str, phase: Any
 ):
-    """Losses, information and gradients."""
-    learner = tiny_learner(algorithm, backbone, seeds=(0, 1, 2))
-    train(learner, random_batch, updates=1)
-    learner.begin(phase)
-    batch, noise = random_batch(learner, 7), learner.draw()
+    """Losses, information and gradients: each seed a block, as on a CPU, and all seeds in one, as on a GPU."""
 
-    def loss(params: Any, slow: Any, batch: Batch, noise: Any) -> Any:
-        return learner.algorithm.loss(bind(learner.backbone, learner.modules, params, slow), batch, noise, phase)
+    def gradients(learner: Learner) -> Any:
+        return tree_map(lambda p, *others: torch.stack([x.grad for x in (p, *others)]).view(3, -1), *learner.trained)
 
-    def run(over_seeds: Any) -> tuple[Any, Any]:
-        losses, info = over_seeds(loss)(learner.params, learner.slow, batch, noise)
-        return (losses, info), torch.autograd.grad(losses.sum(), tree_leaves(learner.params))
-
-    (values, gradients), (mapped_values, mapped_gradients) = run(one_after_another), run(vmap)
-    assert tree_leaves(values)[0].shape == (3,)
-    torch.testing.assert_close(values, mapped_values, rtol=1e-4, atol=1e-5)
-    torch.testing.assert_close(gradients, mapped_gradients, rtol=1e-3, atol=1e-4)
+    apart = tiny_learner(algorithm, backbone, seeds=(0, 1, 2))
+    train(apart, random_batch, updates=1)
+    apart.begin(phase)
+    state, batch, noise = deepcopy({**apart.state_dict(), "moments": {}}), random_batch(apart, 7), apart.draw()
+    info = apart.update(batch, noise)
+    monkeypatch.setattr("algos.learner.is_gpu", lambda device: True)
+    mapped = tiny_learner(algorithm, backbone, seeds=(0, 1, 2))
+    mapped.load_state_dict(state)
+    mapped_info = mapped.update(batch, noise)
+    assert len(apart.trained) == 3 and len(mapped.trained) == 1 and info["loss"].shape == (3,)
+    torch.testing.assert_close(info, mapped_info, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(gradients(apart), gradients(mapped), rtol=1e-3, atol=1e-4)
 
 
 @each_once
@@ -230,15 +235,6 @@ def test_an_actor_executes_chunks_of_its_own_seed(tiny_learner: Any, random_batc
     assert np.array_equal(before, act(snapshot)) and not np.array_equal(before, act(other))
     learner.update(random_batch(learner), learner.draw())
     assert np.array_equal(before, act(snapshot)) and not np.array_equal(before, act(live))
-
-
-def test_vmap_and_the_loop_agree_on_nested_arguments():
-    def function(x: dict[str, Tensor], y: tuple[Tensor, Tensor]) -> Any:
-        return x["a"] @ y[0], {"sum": y[1].sum()}
-
-    g = Generator().manual_seed(0)
-    args = {"a": torch.randn(3, 2, 4, generator=g)}, (torch.randn(3, 4, generator=g), torch.randn(3, 5, generator=g))
-    torch.testing.assert_close(one_after_another(function)(*args), vmap(function)(*args))
 
 
 @pytest.mark.parametrize("algorithm", ["dfp", "fql", "bc"])

@@ -74,6 +74,23 @@ def test_a_checkpoint_of_another_configuration_is_refused(tiny, refused, tmp_pat
     assert "of another configuration: its algo.batch_size is 16, here" in refused(*unfinished)
 
 
+@pytest.mark.parametrize(
+    ("was", "words"),
+    [
+        ({"dataset": {"sha256": "f95d"}}, "its dataset has sha256 f95d, here it is"),
+        ({"physics": {"hash": "e4b0"}}, "its physics has hash e4b0, here it is"),
+        ({"device": "NVIDIA H200, TF32"}, "its device is NVIDIA H200, TF32, here it is cpu"),
+    ],
+)
+def test_a_run_goes_on_only_with_its_data_its_simulator_and_its_kind_of_device(
+    tiny, tiny_options, refused, tmp_path, was, words
+):
+    _, killed = tiny()
+    first, *lines, _end = killed.path.read_text().splitlines(keepends=True)
+    killed.path.write_text("".join([json.dumps({**json.loads(first), **was}) + "\n", *lines]))
+    assert words in refused(*tiny_options, "--resume", "--runs", str(tmp_path / "runs"))
+
+
 def test_a_damaged_checkpoint_or_record_is_named(tiny, tiny_options, refused, tmp_path, capsys):
     _, killed = tiny()
     *lines, _end = killed.path.read_text().splitlines(keepends=True)
