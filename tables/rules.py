@@ -10,7 +10,8 @@
   ties.
 - Runs of different simulators, data or configurations are not averaged: the cell is refused, or, when the user insists, carries
   a footnote. Rows that differ in simulator or data are compared with a note under the table.
-- Generated data is marked.
+- Generated data is marked. A script that runs on processors that round differently soon makes other rows of the same kind: they
+  count as the same data, and a cell that has several says so.
 """
 
 import math
@@ -24,6 +25,8 @@ from eval.record import HARMLESS, Run
 from tables.result import Cell, Mark, Number, Rates
 
 GENERATED = "trained on generated data, not on the official or the human data"
+REMADE = "its data are of one script on processors that round differently: other rows of the same kind"
+RECIPE = ("generator", "script", "episodes", "versions")  # what tells one kind of generated data from another
 ROUNDING = 1e-3  # how far apart the last observations of a fixed rollout may be (envs/physics.py)
 
 
@@ -110,9 +113,9 @@ def difference(a: Run, b: Run) -> str | None:
 
 
 def ground_difference(a: Run, b: Run) -> str | None:
-    """Whether two runs had different simulators or data. Simulators that differ by rounding (other processors) are the same."""
+    """Whether two runs had different simulators or data. What differs by rounding alone (other processors) is the same."""
     data = [fact(run, "dataset", "sha256") for run in (a, b)]
-    if data[0] != data[1]:
+    if data[0] != data[1] and not _same_recipe(a, b):
         return f"dataset (sha256 {str(data[0])[:12]}, {str(data[1])[:12]})"
     if fact(a, "physics", "hash") == fact(b, "physics", "hash"):
         return None
@@ -121,6 +124,11 @@ def ground_difference(a: Run, b: Run) -> str | None:
     if len(ends[0]) != len(ends[1]) or distance > ROUNDING:
         return f"physics (a fixed rollout ends {distance:.2g} apart)"
     return None
+
+
+def _same_recipe(a: Run, b: Run) -> bool:
+    recipes = [[fact(run, "dataset", key) for key in RECIPE] for run in (a, b)]
+    return on_generated_data(a) and on_generated_data(b) and recipes[0] == recipes[1]
 
 
 def fact(run: Run, part: str, key: str) -> Any:
@@ -152,6 +160,8 @@ def remarks(runs: Iterable[Run]) -> list[str]:
     """What a reader must know of the runs behind a cell."""
     runs = list(runs)
     generated = [GENERATED] if any(map(on_generated_data, runs)) else []
+    if len({fact(run, "dataset", "sha256") for run in runs}) > 1 and all(map(on_generated_data, runs)):
+        generated.append(REMADE)
     imported = [f"imported from {path}" for path in dict.fromkeys(run.path for run in runs if is_imported(run))]
     return generated + imported
 

@@ -67,6 +67,16 @@ def test_a_rounding_difference_is_the_same_simulator(write_run, cell):
     assert (cell("1")["mean"], cell("1")["notes"]) == ("50", "")
 
 
+def test_one_script_on_two_processors_is_one_kind_of_data(write_run, cell):
+    """Rounding made other rows of it: they are averaged, and the cell says so; another number of episodes is refused."""
+    made = {"source": "generated", "generator": 1, "script": {"seed": 0}, "episodes": 100, "versions": {"mujoco": "3.4.0"}}
+    write_run("a", {0: [1]}, dataset={**made, "sha256": "one"})
+    write_run("b", {1: [0]}, dataset={**made, "sha256": "other"})
+    assert cell("1")["mean"] == "50" and "round differently" in cell("1")["notes"]
+    write_run("b", {1: [0]}, dataset={**made, "sha256": "other", "episodes": 10})
+    assert cell("1")["text"] == "refused"
+
+
 def test_how_often_a_run_was_evaluated_is_no_difference(write_run, cell):
     write_run("a", {0: [1]}, eval_every=10)
     write_run("b", {1: [0]}, eval_every=20, log_every=3)
