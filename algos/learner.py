@@ -5,7 +5,7 @@ A block is what one call of the loss computes: on a GPU all seeds (`vmap`), on a
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from copy import deepcopy
 from functools import partial
 from typing import Any
@@ -14,17 +14,16 @@ import numpy as np
 import torch
 from einops import rearrange
 from torch import Generator, Tensor, nn
-from torch.func import functional_call, vmap
+from torch.func import vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
-from algos.base import Algorithm, Batch, Nets, Phase, Policy
+from algos.base import Algorithm, Batch, Nets, Phase
+from algos.binding import Binding, Parameters, bind, by_name, functional, holding
 from algos.graph import Graph
 from backbones.base import Backbone, normal
 
 ALIGNMENT = 64  # bytes; matrix products and optimisers round differently at other addresses
 SAMPLES = 8  # noise vectors for each state of which `watch` looks at the actions
-
-Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter
 
 
 class Learner:
@@ -54,7 +53,7 @@ class Learner:
             for name, module in self.modules.items()
         }
         self.slow: Parameters = {}
-        self.trained: list[Parameters] = tree_map(lambda p: p.detach().requires_grad_(), self._blocks(self.params))
+        self.trained: list[Parameters] = tree_map(nn.Parameter, self._blocks(self.params))
         self.generators = [Generator(self.device).manual_seed(seed) for seed in self.seeds]
         self.graph = graph
         self._steps: dict[frozenset[str], Callable[..., dict[str, Tensor]]] = {}  # by the networks that wait
@@ -77,6 +76,8 @@ class Learner:
             for name in self.rates
         }
         self._trailing = self._blocks(self.slow)
+        pairs = zip(self.trained, self._trailing, strict=True)
+        self._networks = list(pairs) if is_gpu(self.device) else [self._bind(*pair, network=holding) for pair in pairs]
 
     def set_progress(self, share: float) -> None:
         """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
@@ -103,13 +104,12 @@ class Learner:
         """What the policies generate now in states [S, B, obs_dim], none chosen by value, [S] each: how far a state's actions
         lie apart (RMS distance to their mean, per dimension), the share of clipped dimensions, and the critic's value."""
         noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.chunk_dim).expand(len(self.seeds), -1, -1)
-        return self._watched(self.trained, self._blocks(obs), self._blocks(noise))
+        return self._watched(self._networks, self._blocks(obs), self._blocks(noise))
 
     def actor(self, index: int) -> "Actor":
         """The policy of one seed as it is at each call: its modules share the memory of the learner's parameters."""
-        modules = {name: deepcopy(module).requires_grad_(False) for name, module in self.modules.items()}
-        for name, module in modules.items():
-            module.load_state_dict({key: p[index] for key, p in self.params[name].items()}, assign=True)
+        own = {name: {key: p[index] for key, p in net.items()} for name, net in self.params.items()}
+        modules = {name: holding(self.modules[name], values) for name, values in own.items()}
         return Actor(self.algorithm, self.backbone, modules, self.chunk_dim)
 
     def state_dict(self) -> dict[str, Any]:
@@ -138,7 +138,7 @@ class Learner:
 
     def _step(self, waiting: frozenset[str], batch: Batch, noise: dict[str, Any]) -> dict[str, Tensor]:
         """An update of all networks but those waiting. It reads nothing from the device: a graph of it can be replayed."""
-        losses, info = self._losses(self.trained, self._trailing, self._blocks(batch), self._blocks(noise))
+        losses, info = self._losses(self._networks, self._blocks(batch), self._blocks(noise))
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
         with torch.no_grad():
@@ -174,8 +174,12 @@ class Learner:
         return [tree_map(lambda x, i=i: aligned(x[i]), stacked) for i in range(len(self.seeds))]
 
     def _over_blocks(self, of_one_seed: Callable[..., Any]) -> Callable[..., Any]:
-        """A function of one seed's arguments as one of lists with an entry a block; what it returns is [S]."""
-        of_block = vmap(of_one_seed) if is_gpu(self.device) else of_one_seed
+        """A function of one seed's networks and inputs, as one of lists with an entry a block; what it returns is [S]."""
+
+        def of_bound(networks: tuple[Parameters, Parameters], *inputs: Any) -> Any:
+            return of_one_seed(self._bind(*networks), *inputs)
+
+        of_block = vmap(of_bound) if is_gpu(self.device) else of_one_seed
 
         def mapped(*blocks: Sequence[Any]) -> Any:
             results = [of_block(*arguments) for arguments in zip(*blocks, strict=True)]
@@ -183,15 +187,17 @@ class Learner:
 
         return mapped
 
-    def _loss_of_one_seed(self, params: Parameters, slow: Parameters, batch: Batch, noise: Any) -> Any:
-        return self.algorithm.loss(bind(self.backbone, self.modules, params, slow), batch, noise, self.phase)
+    def _bind(self, params: Parameters, slow: Parameters, network: Binding = functional) -> Nets:
+        return bind(self.backbone, self.modules, params, slow, network)
 
-    def _watch_one_seed(self, params: Parameters, obs: Tensor, noise: Tensor) -> dict[str, Tensor]:
-        nets = bind(self.backbone, self.modules, params)
+    def _loss_of_one_seed(self, nets: Nets, batch: Batch, noise: Any) -> Any:
+        return self.algorithm.loss(nets, batch, noise, self.phase)
+
+    def _watch_one_seed(self, nets: Nets, obs: Tensor, noise: Tensor) -> dict[str, Tensor]:
         actions = self.algorithm.generate(nets, obs[:, None], noise)
         spread = (actions - actions.mean(1, keepdim=True)).square().mean().sqrt()
         info = {"actor_spread": spread, "actor_clipped": (actions.abs() >= 1).float().mean()}
-        return info | ({"q_generated": nets.critic(obs[:, None], actions).mean()} if "critic" in params else {})
+        return info | ({"q_generated": nets.critic(obs[:, None], actions).mean()} if "critic" in self.modules else {})
 
 
 class Actor:
@@ -218,26 +224,6 @@ class Actor:
 
 def is_gpu(device: torch.device) -> bool:
     return device.type != "cpu"
-
-
-def bind(backbone: Backbone, modules: dict[str, nn.Module], params: Parameters, slow: Parameters | None = None) -> Nets:
-    """Networks as functions, by name, with slow copies under `.slow` and, under `.constant`, without gradient to themselves."""
-
-    def bound(values: Parameters) -> Nets:
-        def call(name: str) -> Callable[..., Tensor]:
-            return lambda *inputs: functional_call(modules[name], values[name], inputs)
-
-        return by_name(backbone, {name: call(name) for name in values})
-
-    nets = bound(params)
-    nets.slow = bound(slow or {})
-    nets.constant = bound({name: {key: p.detach() for key, p in net.items()} for name, net in params.items()})
-    return nets
-
-
-def by_name(backbone: Backbone, functions: Mapping[str, Callable[..., Tensor]]) -> Nets:
-    """Networks by name, the actor's as a policy of the backbone."""
-    return Nets(**{name: Policy(backbone, function) if name == "actor" else function for name, function in functions.items()})
 
 
 def leaves_of(name: str, blocks: Sequence[Parameters]) -> list[Tensor]:

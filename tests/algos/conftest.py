@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from torch.utils._pytree import tree_map
 
-from algos.learner import bind
+from algos.binding import bind
 
 
 @pytest.fixture

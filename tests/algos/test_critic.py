@@ -5,9 +5,10 @@ import torch
 from torch import Tensor
 
 from algos.base import Batch, Nets
+from algos.binding import bind
 from algos.critic import Critic, chunk_return, pessimistic, td_target
 from algos.dfp import DFP
-from algos.learner import Learner, bind
+from algos.learner import Learner
 from algos.select import best_of_n, best_samples, take, top_k
 from backbones.drifting import Drifting
 from backbones.gaussian import Gaussian

@@ -7,7 +7,8 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
 from algos.base import Nets
-from algos.learner import Learner, bind
+from algos.binding import bind
+from algos.learner import Learner
 
 
 def copied(parameters: Any) -> Any:

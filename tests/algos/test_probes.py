@@ -10,9 +10,10 @@ from torch import Generator, Tensor
 from algos.awac import AWAC
 from algos.base import Algorithm, Batch
 from algos.bc import BC
+from algos.binding import bind
 from algos.dfp import DFP
 from algos.iql import IQL
-from algos.learner import Learner, bind
+from algos.learner import Learner
 from backbones.base import Backbone
 from backbones.diffusion import Diffusion
 from backbones.drifting import Drifting
