@@ -94,6 +94,10 @@ class Algorithm(ABC):
         """An action for each noise vector, none of them chosen: obs [..., obs_dim], noise [..., a] to [..., a]."""
         return nets.actor.sample(obs, noise)
 
+    def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
+        """Further scalars worth recording at log points: obs [B, obs_dim], noise [N, a]."""
+        return {}
+
     def candidates(self) -> int:
         """N': noise vectors that one call of `act` takes."""
         return 1

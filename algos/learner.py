@@ -197,7 +197,8 @@ class Learner:
         actions = self.algorithm.generate(nets, obs[:, None], noise)
         spread = (actions - actions.mean(1, keepdim=True)).square().mean().sqrt()
         info = {"actor_spread": spread, "actor_clipped": (actions.abs() >= 1).float().mean()}
-        return info | ({"q_generated": nets.critic(obs[:, None], actions).mean()} if "critic" in self.modules else {})
+        value = {"q_generated": nets.critic(obs[:, None], actions).mean()} if "critic" in self.modules else {}
+        return info | value | self.algorithm.watch(nets, obs, noise)
 
 
 class Actor:

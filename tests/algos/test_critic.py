@@ -8,8 +8,9 @@ from algos.base import Batch, Nets
 from algos.binding import bind
 from algos.critic import Critic, chunk_return, pessimistic, td_target
 from algos.dfp import DFP
-from algos.learner import Learner
+from algos.learner import SAMPLES, Learner
 from algos.select import best_of_n, best_samples, take, top_k
+from backbones.base import normal
 from backbones.drifting import Drifting
 from backbones.gaussian import Gaussian
 
@@ -110,6 +111,21 @@ def test_what_bfloat16_ranks_highest_is_generated_in_float32_and_hardly_worse():
     lost = nets.critic(obs[:, None], exact).mean() - nets.critic(obs[:, None], chosen).mean()
     gained = nets.critic(obs[:, None], exact).mean() - values.mean()
     assert 0 <= lost < 0.05 * gained
+
+
+def test_a_learner_that_ranks_in_bfloat16_watches_how_often_it_chooses_alike():
+    """The share of states for which both precisions choose the same of `watch`'s samples, counted by hand."""
+    obs = torch.randn(1, 200, 7, generator=torch.Generator().manual_seed(0))
+    seen = {r: Learner(DFP(horizon=2, ranking=r), Drifting(), 7, 3, (0,)).watch(obs) for r in ("float32", "bfloat16")}
+    nets, *_ = networks_of_dfp("bfloat16")
+    noise = normal(torch.Generator().manual_seed(0), SAMPLES, 6)
+    with torch.no_grad():
+        samples = nets.actor.sample(obs[0][:, None], noise)
+        exact = nets.critic(obs[0][:, None], samples).mean(0).argmax(-1)
+        with torch.autocast("cpu", torch.bfloat16):
+            rough = nets.critic(obs[0][:, None], nets.actor.sample(obs[0][:, None], noise)).mean(0).argmax(-1)
+    assert seen["bfloat16"]["same_choice"].item() == pytest.approx((exact == rough).float().mean().item())
+    assert 0.5 < (exact == rough).float().mean() < 1 and "same_choice" not in seen["float32"]
 
 
 def test_bfloat16_ranking_leaves_the_loss_in_float32_and_near():
