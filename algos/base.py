@@ -80,7 +80,7 @@ class Algorithm(ABC):
 
     @abstractmethod
     def slow_rates(self, phase: Phase) -> dict[str, float]:
-        """The networks with a slow copy in this phase, and its rate: slow += rate * (net - slow) after each update."""
+        """The networks with a slow copy in this phase, and its rate: slow += rate * (net - slow), net before the update."""
 
     @abstractmethod
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:

@@ -19,8 +19,11 @@ def functional(module: nn.Module, values: dict[str, Tensor]) -> Network:
 
 
 def holding(module: nn.Module, values: dict[str, Tensor]) -> nn.Module:
-    """A copy of the module whose parameters are these tensors: it shares their memory, and calls cost less."""
-    copy = deepcopy(module).requires_grad_(any(p.requires_grad for p in values.values()))
+    """A copy of the module with these parameters: it shares the memory of tensors; `nn.Parameter`s are the very ones, so that a
+    loss gives them their gradient. Calls cost less than functional ones."""
+    copy = deepcopy(module)
+    for key, p in copy.named_parameters():
+        p.requires_grad_(values[key].requires_grad)
     copy.load_state_dict(values, assign=True)
     return copy
 

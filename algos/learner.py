@@ -1,7 +1,8 @@
 """The learner: many seeds of one algorithm, their parameters stacked on a leading axis that no loss mentions.
 
-It alone knows optimisers, slow networks, compilation and the device. S seeds; every parameter is [S, ...].
+It alone knows optimisers, slow networks, compilation and the device. S seeds; in `params` and `slow` every tensor is [S, ...].
 A block is what one call of the loss computes: on a GPU all seeds (`vmap`), on a CPU, where vmap was slower, each seed alone.
+`trained` and `_trailing` are `params` and `slow` by block, in the same memory.
 """
 
 import math
@@ -53,13 +54,15 @@ class Learner:
             for name, module in self.modules.items()
         }
         self.slow: Parameters = {}
-        self.trained: list[Parameters] = tree_map(nn.Parameter, self._blocks(self.params))
+        self.trained = [self._trainable(block) for block in self._blocks(self.params)]
         self.generators = [Generator(self.device).manual_seed(seed) for seed in self.seeds]
         self.graph = graph
         self._steps: dict[frozenset[str], Callable[..., dict[str, Tensor]]] = {}  # by the networks that wait
         gpu = is_gpu(self.device)
         rate: Any = torch.tensor(algorithm.learning_rate, device=self.device) if gpu else algorithm.learning_rate
-        self.optimizer = torch.optim.Adam(tree_leaves(self.trained), rate, fused=True, capturable=gpu)
+        self.optimizer = torch.optim.Adam(
+            [p for p in tree_leaves(self.trained) if p.requires_grad], rate, fused=True, capturable=gpu
+        )
         self._losses, self._watched = self._over_blocks(self._loss_of_one_seed), self._over_blocks(self._watch_one_seed)
         if compile:
             self._losses = torch.compile(self._losses)
@@ -76,6 +79,7 @@ class Learner:
             for name in self.rates
         }
         self._trailing = self._blocks(self.slow)
+        # What a block's call takes: parameters and slow ones, which vmap binds, or networks that hold one seed's.
         pairs = zip(self.trained, self._trailing, strict=True)
         self._networks = list(pairs) if is_gpu(self.device) else [self._bind(*pair, network=holding) for pair in pairs]
 
@@ -104,7 +108,7 @@ class Learner:
         """What the policies generate now in states [S, B, obs_dim], none chosen by value, [S] each: how far a state's actions
         lie apart (RMS distance to their mean, per dimension), the share of clipped dimensions, and the critic's value."""
         noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.chunk_dim).expand(len(self.seeds), -1, -1)
-        return self._watched(self._networks, self._blocks(obs), self._blocks(noise))
+        return self._watched(self._networks, self._inputs(obs), self._inputs(noise))
 
     def actor(self, index: int) -> "Actor":
         """The policy of one seed as it is at each call: its modules share the memory of the learner's parameters."""
@@ -131,14 +135,14 @@ class Learner:
             for name, net in mine.items():
                 for key, p in net.items():
                     p.copy_(saved[name][key])
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": state["moments"]})
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": deepcopy(state["moments"])})
         self._set_rate(state["rate"])
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.set_state(saved.cpu())
 
     def _step(self, waiting: frozenset[str], batch: Batch, noise: dict[str, Any]) -> dict[str, Tensor]:
         """An update of all networks but those waiting. It reads nothing from the device: a graph of it can be replayed."""
-        losses, info = self._losses(self._networks, self._blocks(batch), self._blocks(noise))
+        losses, info = self._losses(self._networks, self._inputs(batch), self._inputs(noise))
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
         with torch.no_grad():
@@ -164,14 +168,25 @@ class Learner:
         if is_gpu(self.device):
             return torch.stack(list(rows)).to(self.device)
         shape, step = rows[0].shape, ALIGNMENT // rows[0].element_size()
-        memory = torch.empty(len(rows), math.ceil(rows[0].numel() / step) * step)
-        return memory[:, : rows[0].numel()].unflatten(1, shape).copy_(torch.stack(list(rows)))
+        memory = torch.empty(len(rows), math.ceil(rows[0].numel() / step) * step, dtype=rows[0].dtype)
+        return memory[:, : rows[0].numel()].view(-1, *shape).copy_(torch.stack(list(rows)))
 
     def _blocks(self, stacked: Any) -> list[Any]:
-        """A tree of tensors [S, ...] as one tree for each block, in the same memory where that is aligned."""
+        """A tree of tensors [S, ...] as one tree for each block, in the same memory."""
         if is_gpu(self.device):
             return [stacked]
-        return [tree_map(lambda x, i=i: aligned(x[i]), stacked) for i in range(len(self.seeds))]
+        return [tree_map(lambda x, i=i: x[i], stacked) for i in range(len(self.seeds))]
+
+    def _inputs(self, stacked: Any) -> list[Any]:
+        """The same for a batch or noise, in memory of their own where that is not aligned."""
+        return tree_map(lambda x: x if x.data_ptr() % ALIGNMENT == 0 else x.clone(), self._blocks(stacked))
+
+    def _trainable(self, block: Parameters) -> Parameters:
+        """The block with what its networks train as parameters; their buffers stay tensors."""
+        trained = {name: {key for key, p in net.named_parameters() if p.requires_grad} for name, net in self.modules.items()}
+        return {
+            name: {key: nn.Parameter(x) if key in trained[name] else x for key, x in net.items()} for name, net in block.items()
+        }
 
     def _over_blocks(self, of_one_seed: Callable[..., Any]) -> Callable[..., Any]:
         """A function of one seed's networks and inputs, as one of lists with an entry a block; what it returns is [S]."""
@@ -228,10 +243,5 @@ def is_gpu(device: torch.device) -> bool:
 
 
 def leaves_of(name: str, blocks: Sequence[Parameters]) -> list[Tensor]:
-    """The parameters of one network in all blocks."""
-    return [p for block in blocks for p in block[name].values()]
-
-
-def aligned(x: Tensor) -> Tensor:
-    """The tensor, in memory of its own unless it begins at an aligned address."""
-    return x if x.data_ptr() % ALIGNMENT == 0 else x.clone()
+    """The parameters of one network in all blocks, and its buffers of floats."""
+    return [p for block in blocks for p in block[name].values() if p.is_floating_point()]

@@ -1,8 +1,8 @@
-"""How fast everything is, and how fast this machine's arithmetic would let it be: `python -m eval.bench`.
+"""How fast everything is, beside this machine's rate of matrix products: `python -m eval.bench`.
 
 For each method, phase, number of seeds, mode and precision of the ranking: the time of an update (median and quartiles), its
-floating-point operations, the time that these would take at the machine's measured rate of matrix products, and the ratio of
-the two. Then for each method one action on the CPU, by one thread and by all, and one episode of evaluation; and the task's
+floating-point operations, the time that these would take at the machine's measured rate of torch's own products `x @ w`, and the
+ratio of the two (above 1 where fused kernels are faster). Then for each method one action on the CPU, by one thread and by all, and one episode of evaluation; and the task's
 simulator and the generation of its data. Lines are timed in turn, round after round, beside a product, so other load on the
 machine moves all of them. `--vary` times further values of an option, to see how cost grows with it; `--plot` draws that.
 """
@@ -315,8 +315,8 @@ def show(record: dict[str, Any]) -> None:
             "quartiles": "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
             "ratio": f"{u['ms'] / first[u['phase']]:.2f}",
             "GFLOP": f"{u['gflop']:.1f}",
-            "limit ms": f"{u['limit_ms']:.1f}",
-            "of the limit": f"{u['share_of_limit']:.0%}",
+            "x @ w ms": f"{u['limit_ms']:.1f}",
+            "of x @ w": f"{u['share_of_limit']:.0%}",
             "state MB": f"{u['state_mb']:.0f}",
         }
         for u in record["updates"]

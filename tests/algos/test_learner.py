@@ -178,6 +178,37 @@ def test_seeds_in_blocks_of_their_own_are_what_vmap_computes(
     torch.testing.assert_close(gradients(apart), gradients(mapped), rtol=1e-3, atol=1e-4)
 
 
+class Features(torch.nn.Module):
+    """A network with fixed random features, a frozen weight, a counter and a scalar to learn."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.register_buffer("features", torch.randn(inputs, 8))
+        self.register_buffer("calls", torch.tensor(0))
+        self.frozen = torch.nn.Parameter(torch.randn(8), requires_grad=False)
+        self.scale = torch.nn.Parameter(torch.tensor(1.0))
+        self.last = torch.nn.Linear(8, outputs)
+
+    def forward(self, *inputs: Tensor) -> Tensor:
+        lead = torch.broadcast_shapes(*(x.shape[:-1] for x in inputs))
+        x = torch.cat([x.expand(*lead, -1) for x in inputs], -1)
+        return self.scale * self.last((x @ self.features + self.frozen).sin())
+
+
+@pytest.mark.parametrize("gpu", [False, True], ids=["each seed apart", "vmap"])
+def test_buffers_and_frozen_weights_stay_each_seed_s_own(
+    tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch, gpu: bool
+):
+    monkeypatch.setattr("backbones.drifting.MLP", lambda inputs, outputs, *_: Features(inputs, outputs))
+    monkeypatch.setattr("algos.learner.is_gpu", lambda device: gpu)
+    learner = tiny_learner("dfp", "drifting", seeds=(0, 1))
+    before = copied(learner.params["actor"])
+    train(learner, random_batch)
+    moved = {key: not torch.equal(p, before[key]) for key, p in learner.params["actor"].items()}
+    assert {key for key in moved if moved[key]} == {"scale", "last.weight", "last.bias"}
+    assert not torch.equal(*learner.params["actor"]["features"]) and not torch.equal(*learner.params["actor"]["frozen"])
+
+
 @each_once
 def test_training_twice_gives_the_same_bits(tiny_learner: Any, random_batch: Any, algorithm: str, backbone: str):
     first, second = (tiny_learner(algorithm, backbone, seeds=(0, 1)) for _ in range(2))

@@ -2,8 +2,9 @@
 
 import pytest
 
+from eval.record import read
 from tables.result import Cell, Number
-from tables.rules import GENERATED, average, marks, ranked, summarise
+from tables.rules import GENERATED, REMADE, average, marks, ranked, summarise, unlike
 
 
 def test_marks_bold_every_tie_and_underline_the_next_lower_ones():
@@ -73,8 +74,10 @@ def test_one_script_on_two_processors_is_one_kind_of_data(write_run, cell):
     write_run("a", {0: [1]}, dataset={**made, "sha256": "one"})
     write_run("b", {1: [0]}, dataset={**made, "sha256": "other"})
     assert cell("1")["mean"] == "50" and "round differently" in cell("1")["notes"]
+    rows = [Cell(runs=(read(write_run(name, {0: [1]}, dataset={**made, "sha256": name})),)) for name in ("a", "b")]
+    assert unlike("lift", rows) == f"lift: {REMADE}" and unlike("lift", rows[:1]) is None
     write_run("b", {1: [0]}, dataset={**made, "sha256": "other", "episodes": 10})
-    assert cell("1")["text"] == "refused"
+    assert cell("1")["text"] == "refused" and "round differently" not in cell("1")["notes"]
 
 
 def test_how_often_a_run_was_evaluated_is_no_difference(write_run, cell):
