@@ -1,10 +1,11 @@
 """How fast everything is, beside this machine's rate of matrix products: `python -m eval.bench`.
 
 For each method, phase, number of seeds, mode and precision of the ranking: the time of an update (median and quartiles), its
-floating-point operations, the time that these would take at the machine's measured rate of torch's own products `x @ w`, and the
-ratio of the two (above 1 where fused kernels are faster). Then for each method one action on the CPU, by one thread and by all, and one episode of evaluation; and the task's
-simulator and the generation of its data. Lines are timed in turn, round after round, beside a product, so other load on the
-machine moves all of them. `--vary` times further values of an option, to see how cost grows with it; `--plot` draws that.
+floating-point operations, the time that these would take at the machine's measured rate of torch's own products `x @ w`, and
+the ratio of the two (above 1 where fused kernels are faster). Then for each method one action on the CPU, by one thread and by
+all, and one episode of evaluation; and the task's simulator and the generation of its data. Lines are timed in turn, round
+after round, beside a product, so other load on the machine moves all of them. `--vary` times further values of an option, to
+see how cost grows with it; `--plot` draws that.
 """
 
 import argparse

@@ -54,6 +54,16 @@ def commit() -> str | None:
 
 
 def device_name(device: str) -> str:
-    """The accelerator's name and the precision of its products, or the processor's threads."""
-    threads = f"cpu, {torch.get_num_threads()} threads"
+    """The accelerator's name and the precision of its products, or the processor's threads and name: it decides how sums round."""
+    threads = f"cpu, {torch.get_num_threads()} threads, {processor()}"
     return f"{torch.cuda.get_device_name(device)}, TF32" if device.startswith("cuda") else threads
+
+
+def processor() -> str:
+    """The processor's name as Linux knows it, else its architecture."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        lines = []
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
