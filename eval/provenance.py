@@ -54,7 +54,7 @@ def commit() -> str | None:
 
 
 def device_name(device: str) -> str:
-    """The accelerator's name and the precision of its products, or the processor's threads and name: it decides how sums round."""
+    """The accelerator's name and the precision of its products, or the processor's threads and name; rounding depends on it."""
     threads = f"cpu, {torch.get_num_threads()} threads, {processor()}"
     return f"{torch.cuda.get_device_name(device)}, TF32" if device.startswith("cuda") else threads
 

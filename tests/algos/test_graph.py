@@ -95,14 +95,23 @@ def record_on_tape(monkeypatch: pytest.MonkeyPatch, state: Callable[[], Any]) ->
 
 @pytest.mark.usefixtures("as_on_gpu")
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize(("algorithm", "backbone"), PAIRS)
+@pytest.mark.parametrize(
+    ("algorithm", "backbone", "options"), [(*pair, {}) for pair in PAIRS] + [("dfp", "drifting", {"ranking": "bfloat16"})]
+)
 def test_replayed_updates_are_the_launched_ones(
-    tiny_algorithm: Any, tiny_backbone: Any, random_batch: Any, monkeypatch: Any, algorithm: str, backbone: str, device: str
+    tiny_algorithm: Any,
+    tiny_backbone: Any,
+    random_batch: Any,
+    monkeypatch: Any,
+    algorithm: str,
+    backbone: str,
+    options: dict[str, Any],
+    device: str,
 ):
     """Through both phases, under a falling learning rate, with networks that wait for every second update."""
 
     def learner(graph: bool) -> Learner:
-        return Learner(tiny_algorithm(algorithm), tiny_backbone(backbone), 3, 2, (0, 1), device, graph=graph)
+        return Learner(tiny_algorithm(algorithm, **options), tiny_backbone(backbone), 3, 2, (0, 1), device, graph=graph)
 
     launched, replayed = learner(False), learner(True)
     if device == "cpu":
