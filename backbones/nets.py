@@ -5,6 +5,8 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
+from backbones.dense import dense_gelu
+
 
 class MLP(nn.Module):
     """Dense -> GELU (tanh form) [-> LayerNorm] for each hidden layer, then Dense (arXiv 2605.07727, Table 5).
@@ -21,28 +23,13 @@ class MLP(nn.Module):
             nn.init.xavier_uniform_(layer.weight, output_gain if layer is layers[-1] else 1.0)
             nn.init.zeros_(layer.bias)
         self.layers = nn.ModuleList(layers)
-        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(depth)) if layer_norm else None
+        self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) if layer_norm else nn.Identity() for _ in range(depth))
 
     def forward(self, *inputs: Tensor) -> Tensor:
         lead = torch.broadcast_tensors(*(x[..., :1] for x in inputs))[0].shape[:-1]  # broadcast_shapes takes 20 times as long
         h = torch.cat([x.expand(*lead, x.shape[-1]) for x in inputs], -1)
-        for i, layer in enumerate(self.layers[:-1]):
-            h = dense_gelu(layer, h)
-            h = h if self.norms is None else self.norms[i](h)
+        *hidden, last = self.layers
+        for layer, norm in zip(hidden, self.norms, strict=True):
+            h = norm(dense_gelu(layer, h))
         with torch.autocast(h.device.type, enabled=False):  # bfloat16 would round an action or a value to two digits
-            return self.layers[-1](h.to(inputs[0].dtype))
-
-
-def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
-    """GELU(W x + b), tanh form. What needs no gradient on a CPU (three quarters of DFP's arithmetic) is one fused kernel."""
-    lower = torch.is_autocast_enabled(x.device.type)
-    if x.device.type == "cpu" and (lower or x.dtype == torch.float32) and fused():
-        dtype = torch.get_autocast_dtype("cpu") if lower else torch.float32
-        arguments = x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)
-        return torch.ops.mkldnn._linear_pointwise(*arguments, "gelu", [], "tanh")
-    return nn.functional.gelu(layer(x), approximate="tanh")
-
-
-def fused() -> bool:
-    """Whether the fused kernel, which has no gradient, may be called."""
-    return bool(torch.backends.mkldnn.enabled) and not torch.is_grad_enabled()
+            return last(h.to(inputs[0].dtype))

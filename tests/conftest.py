@@ -46,6 +46,11 @@ def make(folder: str, kind: type, name: str, **options: Any) -> Any:
     return cls(**{key: value for key, value in (SMALL | options).items() if key in own or key in options})
 
 
+@pytest.fixture(autouse=True)
+def same_numbers_in_any_order_of_tests() -> None:
+    torch.manual_seed(0)
+
+
 @pytest.fixture
 def tiny_backbone() -> Callable[..., Backbone]:
     """A small instance of the backbone with this name."""

@@ -65,12 +65,6 @@ class NoWaiting(TorchDispatchMode):
         return kernel(*args, **(kwargs or {}))
 
 
-@pytest.fixture
-def as_on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The arithmetic of a GPU on the CPU: one vmap over seeds, fused Adam."""
-    monkeypatch.setattr("algos.learner.is_gpu", lambda device: True)
-
-
 def record_on_tape(monkeypatch: pytest.MonkeyPatch, state: Callable[[], Any]) -> list[Tape]:
     """Puts tapes in the place of CUDA graphs. Recording runs no kernel on a GPU, so here what they did is undone."""
     tapes = []

@@ -157,7 +157,7 @@ def test_a_seed_among_others_is_that_seed_alone_in_larger_networks(
 @each_once
 @pytest.mark.parametrize("phase", PHASES)
 def test_seeds_in_blocks_of_their_own_are_what_vmap_computes(
-    tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch, algorithm: str, backbone: str, phase: Any
+    tiny_learner: Any, random_batch: Any, request: pytest.FixtureRequest, algorithm: str, backbone: str, phase: Any
 ):
     """Losses, information and gradients: each seed a block, as on a CPU, and all seeds in one, as on a GPU."""
 
@@ -169,7 +169,7 @@ def test_seeds_in_blocks_of_their_own_are_what_vmap_computes(
     apart.begin(phase)
     state, batch, noise = deepcopy({**apart.state_dict(), "moments": {}}), random_batch(apart, 7), apart.draw()
     info = apart.update(batch, noise)
-    monkeypatch.setattr("algos.learner.is_gpu", lambda device: True)
+    request.getfixturevalue("as_on_gpu")
     mapped = tiny_learner(algorithm, backbone, seeds=(0, 1, 2))
     mapped.load_state_dict(state)
     mapped_info = mapped.update(batch, noise)
@@ -197,10 +197,11 @@ class Features(torch.nn.Module):
 
 @pytest.mark.parametrize("gpu", [False, True], ids=["each seed apart", "vmap"])
 def test_buffers_and_frozen_weights_stay_each_seed_s_own(
-    tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch, gpu: bool
+    tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest, gpu: bool
 ):
     monkeypatch.setattr("backbones.drifting.MLP", lambda inputs, outputs, *_: Features(inputs, outputs))
-    monkeypatch.setattr("algos.learner.is_gpu", lambda device: gpu)
+    if gpu:
+        request.getfixturevalue("as_on_gpu")
     learner = tiny_learner("dfp", "drifting", seeds=(0, 1))
     before = copied(learner.params["actor"])
     train(learner, random_batch)

@@ -50,7 +50,7 @@ def test_ddim_with_the_best_denoiser_of_a_gaussian_follows_the_exact_flow():
 
 def test_ddim_maps_standard_normal_noise_to_the_gaussian():
     actions = ddim(best_denoiser, torch.randn(20_000, 1, dtype=DOUBLE), 100)
-    assert abs(actions.mean() - MEAN) < 0.02 and abs(actions.std() - STD) < 0.01
+    assert abs(actions.mean() - MEAN) < 0.02 and abs(actions.std() - STD) < 0.015  # 100 steps leave 0.009
 
 
 def test_one_step_gives_the_denoised_noise():

