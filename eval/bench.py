@@ -10,6 +10,7 @@ see how cost grows with it; `--plot` draws that.
 
 import argparse
 import json
+import math
 import os
 import resource
 import statistics
@@ -42,13 +43,12 @@ from envs.robomimic import RobomimicTask
 from envs.task import Task
 from eval.methods import METHODS
 from eval.protocol import Config, configure
-from eval.provenance import versions
+from eval.provenance import commit, device_name, versions
 from eval.rollout import LIVE, rollouts
 from eval.run import choose_device
 from eval.simulator import execute
 
 Mode = Literal["eager", "compiled", "graph", "compiled graph"]
-UNTIMED = WARM_UP + 2  # rounds
 COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
 
@@ -102,6 +102,8 @@ class Line:
 
     def __post_init__(self) -> None:
         self.learner, self.batch = self._learner(self.mode), random_batch(self.config, self.device)
+        # Graphs are recorded in the first updates, one for each set of networks that wait.
+        self.untimed = (WARM_UP + 2) * math.lcm(*self.config.algo.delays().values())
         self.operations = count_operations(self._learner("eager"), self.batch)
 
     def _learner(self, mode: Mode) -> Learner:
@@ -150,14 +152,14 @@ def count_operations(learner: Learner, batch: Batch) -> int:
 
 
 def time_updates(lines: list[Line], device: str, repeats: int) -> list[dict[str, Any]]:
-    """Every line once a round, each beside a matrix product; the first rounds, in which graphs are recorded, do not count."""
+    """Every line once a round, each beside a matrix product, after the first updates of all."""
     product, operations = matrix_product(device)
-    for number in tqdm(range(repeats + UNTIMED), "updates", leave=False):
+    for line in tqdm(lines, "first updates", leave=False):
+        for _ in range(line.untimed):
+            line.update()
+    for _ in tqdm(range(repeats), "updates", leave=False):
         for line in lines:
-            if number < UNTIMED:
-                line.update()
-            else:
-                line.time(operations / seconds(product, device))
+            line.time(operations / seconds(product, device))
     return [line.result() for line in lines]
 
 
@@ -280,8 +282,8 @@ def main(arguments: list[str] | None = None) -> int:
     task = next(iter(configs.values())).task
     record: dict[str, Any] = {
         "versions": versions(),
-        "device": device,
-        "threads": torch.get_num_threads(),
+        "commit": commit(),
+        "device": device_name(device),
         "preset": options.preset,
         "task": options.task,
         "updates": time_updates(lines, device, options.repeats),
@@ -305,7 +307,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def show(record: dict[str, Any]) -> None:
     """The record as tables; ratios are to the first line of the same phase."""
-    print(f"sizes of {record['task']}, preset {record['preset']}, {record['device']}, {record['threads']} threads\n")
+    print(f"sizes of {record['task']}, preset {record['preset']}, {record['device']}\n")
     varying = any("vary" in update for update in record["updates"])
     first = {update["phase"]: update["ms"] for update in reversed(record["updates"])}
     shown = [

@@ -14,6 +14,7 @@ from eval import record
 from eval.protocol import Config, name_of
 
 RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
+FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 
 
 def new_folder(config: Config, runs: Path) -> Path:
@@ -72,13 +73,17 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
 
 
 def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
-    """What a run saved. ValueError when it cannot be read or is of another configuration."""
+    """What a run saved. ValueError when it cannot be read, or is of another format or configuration."""
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved = state["config"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not a readable checkpoint ({type(error).__name__})") from None
     refuse_other_config(saved, config.to_json(), path)
+    if state.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} has format {state.get('format', 1)}, written by another version, not {FORMAT}; start a new run"
+        )
     return state
 
 

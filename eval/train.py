@@ -17,7 +17,7 @@ from algos.base import Batch
 from algos.learner import Actor, Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
-from eval.folder import write_atomically
+from eval.folder import FORMAT, write_atomically
 from eval.protocol import Config
 from eval.record import Writer
 from eval.rollout import TRAIN, Evaluator, action_rng, reset_seed
@@ -204,6 +204,7 @@ class Training:
     def save(self) -> None:
         """Everything that the rest of the run depends on, in place of the last checkpoint, atomically."""
         state = {
+            "format": FORMAT,
             "config": self.config.to_json(),
             "done": self.done,
             "evaluated": self.evaluated,

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from eval import bench, run
 from eval.protocol import PRESETS, configure
@@ -91,12 +92,16 @@ def test_a_run_goes_on_only_with_its_data_its_simulator_and_its_kind_of_device(
     assert words in refused(*tiny_options, "--resume", "--runs", str(tmp_path / "runs"))
 
 
-def test_a_damaged_checkpoint_or_record_is_named(tiny, tiny_options, refused, tmp_path, capsys):
+def test_a_checkpoint_or_record_that_is_old_or_damaged_is_named(tiny, tiny_options, refused, tmp_path, capsys):
     _, killed = tiny()
     *lines, _end = killed.path.read_text().splitlines(keepends=True)
     killed.path.write_text("".join(lines))
     again = [*tiny_options, "--resume", "--runs", str(tmp_path / "runs")]
-    (killed.path.parent / "checkpoint.pt").write_bytes(b"not a checkpoint")
+    checkpoint = killed.path.parent / "checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save({key: value for key, value in state.items() if key != "format"}, checkpoint)
+    assert "checkpoint.pt has format 1, written by another version" in refused(*again)
+    checkpoint.write_bytes(b"not a checkpoint")
     assert "not a readable checkpoint" in refused(*again)
     killed.path.write_text("[]\n")
     with pytest.raises(SystemExit):
@@ -266,6 +271,7 @@ def test_the_benchmark_counts_a_matrix_product_s_operations_and_leaves_a_record(
     options = f"--methods fql dfp --task probe-chain --preset quick --ranking float32 bfloat16 --repeats 2 --out {out}"
     assert bench.main(options.split()) == 0
     record = json.loads(out.read_text())
+    assert record["device"].startswith("cpu, ") and "commit" in record
     lines = {(u["method"], u["phase"], u["ranking"]): u for u in record["updates"]}
     assert lines.keys() == {
         (method, phase, ranking)

@@ -48,13 +48,25 @@ def test_without_runs_hours_are_those_of_the_timed_updates(tmp_path, tables):
             ("online", 1, 1.0, "bfloat16"),
         )
     ]
-    bench = {"preset": "paper", "device": "cpu", "updates": updates, "action_ms": {"dfp": 2.0}}
+    bench = {"preset": "paper", "device": "cpu", "commit": "abc", "updates": updates, "action_ms": {"dfp": 2.0}}
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"150.0"}  # five seeds, 10 + 20 hours
     assert {line[3] for line in lines(tables("plan", "7"), "DFP")} == {"160.0"}  # eight seeds with elites from the start
     assert {line[3] for line in lines(tables("plan", "1"), "MVP")} == {"?"}
+
+
+def test_table_9_s_times_are_those_of_the_one_record_with_most_methods(tmp_path, tables):
+    def bench(name: str, **online_ms: float) -> None:
+        updates = [{"method": m, "phase": "online", "seeds": 1, "ms": t, "ranking": "float32"} for m, t in online_ms.items()]
+        record = {"preset": "paper", "device": name, "commit": "abc", "updates": updates, "action_ms": online_ms}
+        (tmp_path / f"{name}.json").write_text(json.dumps(record))
+
+    bench("both", dfp=72.0, mvp=36.0)
+    bench("alone", dfp=1.0)
+    bench("zero")
     text = tables("9")
-    assert re.search(r"Online Cost \(ms\).* 72\.00 \[1\]", text) and re.search(r"Evaluation Cost \(ms\).* 2\.00 \[1\]", text)
+    assert re.search(r"Online Cost \(ms\).* 36\.00 .* 72\.00", text) and "both.json: both, commit abc" in text
+    assert "python -m eval.bench --preset paper" in text  # for the methods that nobody timed
 
 
 @pytest.mark.parametrize("name", ["0", "table1", "paper"])
