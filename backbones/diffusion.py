@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from backbones.base import Backbone, Network, Noise, normal, option
-from backbones.nets import MLP
+from backbones.nets import MLP, ResidualMLP
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # E[action | x_t = x]
 
@@ -43,13 +43,17 @@ class Diffusion(Backbone):
     """A network predicts the noise in a noisy action; L = |noise - e(s, x_t, t)|^2 (arXiv 2006.11239, Eq. 14)."""
 
     diffusion_steps: int = option(10, "T: denoising steps from noise to action")
+    residual: bool = option(False, "IDQL's residual blocks in place of hidden layers, `depth` of them")
 
     def __post_init__(self) -> None:
         if self.diffusion_steps < 1:
             raise ValueError(f"backbone.diffusion_steps {self.diffusion_steps}: at least 1")
 
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
-        return MLP(obs_dim + action_dim + 1, action_dim, self.width, self.depth, layer_norm=False)
+        inputs = obs_dim + action_dim + 1
+        if self.residual:
+            return ResidualMLP(inputs, action_dim, self.width, self.depth)
+        return MLP(inputs, action_dim, self.width, self.depth, layer_norm=False)
 
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
         step = torch.randint(self.diffusion_steps, (batch, positives, 1), generator=generator, device=generator.device)

@@ -53,7 +53,7 @@ def in_table_7(name: str | tuple[str, ...], *values: Any) -> dict[str, Values]:
 NO_TOP_K = {"elite_weight": 0.0}
 UNSQUASHED = {"squash": False}  # with unit variance, the Gaussian policy of FQL's baselines
 BEST_OF_32 = {"inverse_temperature": 0.0, "num_samples": 32}
-IDQL_NETWORKS = {"diffusion_steps": 5, "critic_width": 256, "critic_depth": 2}
+IDQL_NETWORKS = {"diffusion_steps": 5, "residual": True, "width": 256, "depth": 3, "critic_width": 256, "critic_depth": 2}
 DFP_ON_ROBOMIMIC = on_robomimic(num_elites=2, temperatures=(0.005, 0.05), **best_of(4))
 NO_CONSTRAINT_ON_TRIPLE = {TRIPLE: {"constraint_weight": 0.0}}
 

@@ -33,9 +33,10 @@ def problem(backbone: Backbone, *sizes: int, seed: int = 0) -> tuple[Tensor, lis
     return obs, sets, backbone.draw(g, B, sum(sizes), ACTION)
 
 
-@pytest.fixture(params=BACKBONES)
+@pytest.fixture(params=[*((name, {}) for name in BACKBONES), ("diffusion", {"residual": True})], ids=str)
 def backbone(request: pytest.FixtureRequest, tiny_backbone: Any) -> Backbone:
-    return tiny_backbone(request.param)
+    name, options = request.param
+    return tiny_backbone(name, **options)
 
 
 def test_folder_holds_the_families_of_the_study():

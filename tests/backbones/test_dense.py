@@ -7,43 +7,43 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from backbones.dense import Product, dense_gelu
+from backbones.dense import Dense, Product, dense_gelu
 
 
 @pytest.fixture
-def layer() -> nn.Linear:
-    return nn.Linear(7, 5)
+def layer() -> Dense:
+    return Dense(7, 5)
 
 
-def plain(layer: nn.Module, x: Tensor) -> Tensor:
-    return nn.functional.gelu(layer(x), approximate="tanh")
+def plain(layer: Any, x: Tensor) -> Tensor:
+    return nn.functional.gelu(nn.functional.linear(x, layer.weight, layer.bias), approximate="tanh")
 
 
-Layer = Callable[[nn.Module, Tensor], Tensor]
+Layer = Callable[[Any, Tensor], Tensor]
 
 
-def value(dense: Layer, layer: nn.Linear, x: Tensor) -> Any:
+def value(dense: Layer, layer: Dense, x: Tensor) -> Any:
     with torch.no_grad():
         return dense(layer, x)
 
 
-def gradients(dense: Layer, layer: nn.Linear, x: Tensor) -> Any:
+def gradients(dense: Layer, layer: Dense, x: Tensor) -> Any:
     return torch.autograd.grad(dense(layer, x).square().sum(), (x, layer.weight, layer.bias))
 
 
-def gradients_of_a_gradient(dense: Layer, layer: nn.Linear, x: Tensor) -> Any:
+def gradients_of_a_gradient(dense: Layer, layer: Dense, x: Tensor) -> Any:
     """As of a gradient penalty."""
     (slope,) = torch.autograd.grad(dense(layer, x).square().sum(), x, create_graph=True)
     return torch.autograd.grad(slope.square().sum(), (x, layer.weight, layer.bias))
 
 
-def gradients_along_a_direction(dense: Layer, layer: nn.Linear, x: Tensor) -> Any:
+def gradients_along_a_direction(dense: Layer, layer: Dense, x: Tensor) -> Any:
     """The derivative along x, as MeanFlow takes it, and what backpropagates through it."""
     y, dy = torch.func.jvp(lambda x: dense(layer, x), (x,), (x.detach().cos(),))
     return [y, dy, *torch.autograd.grad((y * dy).sum(), (x, layer.weight, layer.bias))]
 
 
-def derivative_along_the_parameters(dense: Layer, layer: nn.Linear, x: Tensor) -> Any:
+def derivative_along_the_parameters(dense: Layer, layer: Dense, x: Tensor) -> Any:
     def of(weight: Tensor, bias: Tensor) -> Tensor:
         return torch.func.functional_call(Caller(dense, layer), {"layer.weight": weight, "layer.bias": bias}, (x,))
 
@@ -53,7 +53,7 @@ def derivative_along_the_parameters(dense: Layer, layer: nn.Linear, x: Tensor) -
 
 
 class Caller(nn.Module):
-    def __init__(self, dense: Layer, layer: nn.Linear):
+    def __init__(self, dense: Layer, layer: Dense):
         super().__init__()
         self.dense, self.layer = dense, layer
 
@@ -66,12 +66,12 @@ class Caller(nn.Module):
     [value, gradients, gradients_of_a_gradient, gradients_along_a_direction, derivative_along_the_parameters],
 )
 @pytest.mark.parametrize("rows", [(), (1,), (3,), (4, 2), (2, 1, 3)], ids=str)
-def test_values_and_derivatives_are_torch_s(layer: nn.Linear, derivative: Callable[..., Any], rows: tuple[int, ...]):
+def test_values_and_derivatives_are_torch_s(layer: Dense, derivative: Callable[..., Any], rows: tuple[int, ...]):
     x = torch.randn(*rows, 7, requires_grad=True)
     torch.testing.assert_close(derivative(dense_gelu, layer, x), derivative(plain, layer, x), rtol=1e-4, atol=1e-5)
 
 
-def test_float64_and_a_switched_off_library_use_torch_s_product(layer: nn.Linear, monkeypatch: pytest.MonkeyPatch):
+def test_float64_and_a_switched_off_library_use_torch_s_product(layer: Dense, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(Product, "forward", None)  # a call would fail
     x = torch.randn(3, 7)
     with pytest.raises(TypeError):
@@ -81,7 +81,7 @@ def test_float64_and_a_switched_off_library_use_torch_s_product(layer: nn.Linear
     assert torch.equal(dense_gelu(layer.float(), x), plain(layer, x))
 
 
-def test_a_layer_that_is_not_trained_gets_no_gradient(layer: nn.Linear):
+def test_a_layer_that_is_not_trained_gets_no_gradient(layer: Dense):
     layer.requires_grad_(False)
     x = torch.randn(3, 7, requires_grad=True)
     dense_gelu(layer, x).sum().backward()
