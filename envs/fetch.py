@@ -71,7 +71,7 @@ def _known_hashes(train: Path) -> dict[str, str]:
     """What was kept of earlier downloads; an error when the file is generated data or not the one that came first."""
     known = read_sidecar(train.with_suffix(".json"))
     if known.get("source") == "generated":
-        raise FileExistsError(f"{train}: generated data has this name; fetch into another folder with --out")
+        raise FileExistsError(f"{train}: generated data has this name; fetch into another folder with --data")
     hashes: dict[str, str] = known.get("sha256", {})
     if train.exists() and hashes.get(train.name, found := sha256(train)) != found:
         raise ValueError(f"{train}: not the file that was fetched first (the SHA-256 differs); move it away")
@@ -88,7 +88,7 @@ def _try(mirrors: Sequence[str], task: Task, folder: Path, download: Callable[[s
             failures.append(f"{mirror}: {_reason(error)}")
     raise ConnectionError(
         f"no mirror has {task.dataset} ({'; '.join(failures)}); "
-        f"`python -m envs.generate {task.name} --out {folder}` makes similar data"
+        f"`python -m envs.generate {task.name} --data {folder}` makes similar data"
     )
 
 
@@ -148,10 +148,10 @@ def _reason(error: Exception) -> str:
 def main() -> None:
     parser = Parser(prog="python -m envs.fetch", description=__doc__.partition("\n")[0])
     parser.add_argument("task", help="a task of the suite, such as cube-double-task2; its dataset is downloaded")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="folder to write to (default: data)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder to write to (default: data)")
     parser.add_argument("--mirror", nargs="+", metavar="URL", help="folders to try, in this order, instead of the known ones")
     arguments = parser.parse_args()
-    print(fetch(find_task(arguments.task), arguments.out, arguments.mirror))
+    print(fetch(find_task(arguments.task), arguments.data, arguments.mirror))
 
 
 if __name__ == "__main__":

@@ -215,7 +215,7 @@ def main() -> None:
     parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="processes (default: one a core)")
     parser.add_argument("--kind", choices=("play", "noisy"), help="OGBench's two kinds of data (default: play)")
     parser.add_argument("--seed", type=non_negative, default=0, help="the same seed gives the same data")
-    parser.add_argument("--out", type=Path, default=Path("data"), help="folder to write to (default: data)")
+    parser.add_argument("--data", type=Path, default=Path("data"), help="folder to write to (default: data)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")
     arguments = parser.parse_args()
     task = find_task(arguments.task)
@@ -232,15 +232,15 @@ def _generate_ogbench(task: OGBenchTask, arguments: Any) -> tuple[Path, dict[str
     script = Script(task.family, arguments.kind or "play", arguments.seed)
     dataset = task.dataset.replace("-play-", f"-{script.kind}-")
     rows = arguments.rows or 1_000_000
-    facts = generate(script, dataset, arguments.out, rows, arguments.workers, arguments.overwrite)
-    return arguments.out / f"{dataset}.npz", facts
+    facts = generate(script, dataset, arguments.data, rows, arguments.workers, arguments.overwrite)
+    return arguments.data / f"{dataset}.npz", facts
 
 
 def _generate_robomimic(task: RobomimicTask, arguments: Any) -> tuple[Path, dict[str, Any]]:
     if arguments.kind is not None:
         raise ValueError(f"{task.name}: --kind {arguments.kind} is OGBench's alone; its data are demonstrations")
-    facts = generate_demos(task, arguments.out, arguments.seed, arguments.rows, arguments.workers, arguments.overwrite)
-    return arguments.out / f"{task.dataset}.hdf5", facts
+    facts = generate_demos(task, arguments.data, arguments.seed, arguments.rows, arguments.workers, arguments.overwrite)
+    return arguments.data / f"{task.dataset}.hdf5", facts
 
 
 if __name__ == "__main__":

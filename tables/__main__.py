@@ -42,7 +42,9 @@ def tables(arguments: list[str]) -> None:
         "--figures", type=Path, default=Path("figures"), metavar="DIR", help="folder for --all (default: figures)"
     )
     parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
-    parser.add_argument("--preset", choices=PRESETS, default="paper", help="count the runs of this preset (default: paper)")
+    parser.add_argument(
+        "--preset", choices=PRESETS, default="paper", help="of the runs to count (default: paper; quick: its own)"
+    )
     parser.add_argument("--source", choices=("records", "paper"), default="records", help="paper: the numbers that it prints")
     parser.add_argument(
         "--against", choices=("paper",), help="lay ours beside the paper's, with Welch's test of the difference"

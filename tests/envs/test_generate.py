@@ -101,7 +101,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path):
     ],
 )
 def test_command_refuses_in_one_line(arguments, words, tmp_path):
-    command = [sys.executable, "-m", "envs.generate", *arguments, "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "envs.generate", *arguments, "--data", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2
     assert done.stderr.startswith(words) and done.stderr.count("\n") == 1

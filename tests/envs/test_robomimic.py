@@ -377,7 +377,7 @@ def test_human_demonstrations_come_from_the_first_mirror_that_has_them(copy, tmp
 
 
 def test_kinds_of_ogbench_are_refused_in_one_line(tmp_path):
-    command = [sys.executable, "-m", "envs.generate", "lift", "--kind", "noisy", "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "envs.generate", "lift", "--kind", "noisy", "--data", str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == 2 and done.stderr.startswith("error: lift: --kind noisy is OGBench's alone")
     assert done.stderr.count("\n") == 1 and list(tmp_path.iterdir()) == []
