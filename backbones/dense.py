@@ -52,7 +52,7 @@ class Product(torch.autograd.Function):
         of_x, of_weight, of_bias = ctx.needs_input_grad
         return (
             product(grad, weight.T) if of_x else None,
-            product(rows.T, x.reshape(-1, x.shape[-1]).T) if of_weight else None,
+            product(rows.T, x.reshape(-1, x.shape[-1]).contiguous().T) if of_weight else None,
             rows.sum(0) if of_bias else None,
         )
 

@@ -86,3 +86,12 @@ def test_a_layer_that_is_not_trained_gets_no_gradient(layer: Dense):
     x = torch.randn(3, 7, requires_grad=True)
     dense_gelu(layer, x).sum().backward()
     assert x.grad is not None and layer.weight.grad is None and layer.bias.grad is None
+
+
+@pytest.mark.parametrize(
+    "x", [torch.ones(1, 7).expand(5, 7), torch.ones(7, 5).T, torch.ones(5, 14)[:, ::2], torch.ones(4, 1, 7).expand(4, 3, 7)]
+)
+def test_inputs_that_are_views_do_as_well(layer: Dense, x: Tensor):
+    parameters = layer.weight, layer.bias
+    ours, torch_s = (torch.autograd.grad(y.sum(), parameters) for y in (layer(x), nn.functional.linear(x, *parameters)))
+    torch.testing.assert_close(ours, torch_s)
