@@ -25,7 +25,9 @@ def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
 
 
 def by_onednn(x: Tensor) -> bool:
-    return x.device.type == "cpu" and x.dtype != torch.float64 and bool(torch.backends.mkldnn.enabled)
+    """Whether oneDNN, which torch calls MKL-DNN, has this product; some builds of torch lack it, and it lacks float64."""
+    onednn = torch.backends.mkldnn
+    return x.device.type == "cpu" and x.dtype != torch.float64 and onednn.is_available() and bool(onednn.enabled)
 
 
 def product(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

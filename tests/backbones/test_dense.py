@@ -71,13 +71,16 @@ def test_values_and_derivatives_are_torch_s(layer: Dense, derivative: Callable[.
     torch.testing.assert_close(derivative(dense_gelu, layer, x), derivative(plain, layer, x), rtol=1e-4, atol=1e-5)
 
 
-def test_float64_and_a_switched_off_library_use_torch_s_product(layer: Dense, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize(("where", "value"), [("enabled", False), ("is_available", lambda: False)])
+def test_float64_and_a_library_that_is_off_or_missing_use_torch_s_product(
+    layer: Dense, monkeypatch: pytest.MonkeyPatch, where: str, value: Any
+):
     monkeypatch.setattr(Product, "forward", None)  # a call would fail
     x = torch.randn(3, 7)
     with pytest.raises(TypeError):
         dense_gelu(layer, x)
     dense_gelu(layer.double(), x.double())
-    monkeypatch.setattr("torch.backends.mkldnn.enabled", False)
+    monkeypatch.setattr(f"torch.backends.mkldnn.{where}", value)
     assert torch.equal(dense_gelu(layer.float(), x), plain(layer, x))
 
 
