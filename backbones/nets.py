@@ -1,6 +1,5 @@
 """The networks of policies and critics. The inputs of a call are joined on their last axis, their leading axes broadcast."""
 
-from collections.abc import Iterable
 from itertools import pairwise
 
 import torch
@@ -21,7 +20,8 @@ class MLP(nn.Module):
         layers = [*hidden, nn.Linear(width, outputs)]
         self.layers = nn.ModuleList(layers)
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) if layer_norm else nn.Identity() for _ in hidden)
-        initialize(layers, output_gain)
+        for layer in layers:
+            initialize(layer, output_gain if layer is layers[-1] else 1.0)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         h = joined(*inputs)
@@ -41,7 +41,8 @@ class ResidualMLP(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width, eps=1e-6) for _ in range(blocks))
         self.widen = nn.ModuleList(Dense(width, 4 * width) for _ in range(blocks))
         self.narrow = nn.ModuleList(Dense(4 * width, width) for _ in range(blocks))
-        initialize(layer for layer in self.modules() if isinstance(layer, nn.Linear))
+        for layer in (self.first, self.last, *self.widen, *self.narrow):
+            initialize(layer)
 
     def forward(self, *inputs: Tensor) -> Tensor:
         h = self.first(joined(*inputs))
@@ -62,9 +63,7 @@ def in_float32(last: nn.Module, h: Tensor) -> Tensor:
         return last(h.float() if h.dtype == torch.bfloat16 else h)
 
 
-def initialize(layers: Iterable[nn.Linear], output_gain: float = 1.0) -> None:
-    """Glorot-uniform weights, zero biases; the last layer's weights widened by `output_gain`."""
-    *hidden, last = layers
-    for layer in (*hidden, last):
-        nn.init.xavier_uniform_(layer.weight, output_gain if layer is last else 1.0)
-        nn.init.zeros_(layer.bias)
+def initialize(layer: nn.Linear, gain: float = 1.0) -> None:
+    """Glorot-uniform weights, widened by `gain`, and zero biases."""
+    nn.init.xavier_uniform_(layer.weight, gain)
+    nn.init.zeros_(layer.bias)

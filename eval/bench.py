@@ -240,7 +240,7 @@ def option_values(text: str) -> tuple[list[str], list[int]]:
     return names.split("+"), [int(value) for value in values.split(",")]
 
 
-def main(arguments: list[str] | None = None) -> int:
+def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m eval.bench", description=__doc__)
     parser.add_argument("--methods", nargs="+", default=COMPARED, help=", ".join(METHODS))
     parser.add_argument("--task", default="cube-double-task2", help="whose sizes and simulator to use")
@@ -262,6 +262,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="also write the numbers to this file, as JSON")
     parser.add_argument("--plot", type=Path, help="also draw how an update's time grows, into this png or pdf file")
     options = parser.parse_args(arguments)
+    if options.repeats < 2:
+        refuse(f"repeats {options.repeats}: at least 2")
+    return options
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
     try:
         device = choose_device(options.device)
         if device == "cpu" and any(mode.endswith("graph") for mode in options.modes):
@@ -276,8 +283,6 @@ def main(arguments: list[str] | None = None) -> int:
         ]
     except (ValueError, AttributeError) as error:
         refuse(error)
-    if options.repeats < 2:
-        refuse(f"repeats {options.repeats}: at least 2")
 
     task = next(iter(configs.values())).task
     record: dict[str, Any] = {

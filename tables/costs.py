@@ -68,16 +68,16 @@ def action_ms(benches: Iterable[Bench], method: str, preset: str) -> tuple[float
 
 
 def fullest(benches: Sequence[Bench], preset: str) -> list[Bench]:
-    """The one record that measured most of the methods, in turn, so that its times compare; none where there is no record."""
+    """The one record that measured most of the methods, in turn, so that its times compare: the first of equals, or none."""
 
     def measured(bench: Bench) -> int:
         return sum(update_ms([bench], method, preset, "online") is not None for method in ALL_METHODS)
 
-    return sorted(filter(measured, benches), key=measured)[-1:]
+    return sorted(filter(measured, benches), key=measured, reverse=True)[:1]
 
 
 def build_9(benches: Sequence[Bench], preset: str) -> Result:
-    bench = fullest(benches, preset)
+    benches = fullest(benches, preset)
 
     def cell(found: tuple[float, Bench] | None, method: str) -> Cell:
         if found is not None:
@@ -88,12 +88,12 @@ def build_9(benches: Sequence[Bench], preset: str) -> Result:
         return Cell(gaps=(Gap(command, METHODS[method].label, method, preset),))
 
     lines = (
-        Line("Online Cost (ms)", tuple(cell(update_ms(bench, m, preset, "online"), m) for m in ALL_METHODS)),
-        Line("Evaluation Cost (ms)", tuple(cell(action_ms(bench, m, preset), m) for m in ALL_METHODS)),
+        Line("Online Cost (ms)", tuple(cell(update_ms(benches, m, preset, "online"), m) for m in ALL_METHODS)),
+        Line("Evaluation Cost (ms)", tuple(cell(action_ms(benches, m, preset), m) for m in ALL_METHODS)),
     )
     columns = tuple(METHODS[method].label for method in ALL_METHODS)
     title = f"{TITLES['9']}. Preset {preset}."
-    notes = tuple(f"{b['path']}: {b['device']}, commit {b['commit']}; actions on the CPU, by one thread." for b in bench)
+    notes = tuple(f"{b['path']}: {b['device']}, commit {b['commit']}; actions on the CPU, by one thread." for b in benches)
     return Result("9", title, columns, lines, notes, decimals=(2, 0), corner="cost")
 
 

@@ -62,6 +62,7 @@ def test_table_9_s_times_are_those_of_the_one_record_with_most_methods(tmp_path,
         (tmp_path / f"{name}.json").write_text(json.dumps(record))
 
     bench("both", dfp=72.0, mvp=36.0)
+    bench("equal", dfp=1.0, mvp=1.0)  # as many: the first counts
     bench("alone", dfp=1.0)
     bench("zero")
     text = tables("9")
