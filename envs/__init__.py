@@ -6,7 +6,8 @@ import os
 # is none. Whoever wants pictures sets MUJOCO_GL=egl beforehand.
 os.environ.setdefault("MUJOCO_GL", "disable")
 
-from envs import ogbench, probe, robomimic, task
+from envs import task
+from envs.suites import ogbench, probe, robomimic
 
 for suite in (ogbench, robomimic, probe):
     task.TASKS.update({entry.name: entry for entry in suite.TASKS})

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from envs.command import Parser, run_command
-from envs.datafile import data_files, read_sidecar, sha256, staged
-from envs.ogbench import OGBenchTask
-from envs.robomimic import RobomimicTask
+from envs.files.npz import data_files, read_sidecar, sha256, staged
+from envs.suites.ogbench import OGBenchTask
+from envs.suites.robomimic import RobomimicTask
 from envs.task import Task, find_task
 
 OGBENCH = ("https://rail.eecs.berkeley.edu/datasets/ogbench",)

@@ -3,8 +3,8 @@
     python -m envs.generate cube-single-task2 --rows 100000 --workers 2
     python -m envs.generate lift --workers 2
 
-How an episode is scripted is in envs/play.py for OGBench and in envs/demonstrate.py for robomimic. Every episode has a seed of
-its own, so the data does not depend on the number of workers.
+How an episode is scripted is in envs/scripts: play.py for OGBench, demonstrate.py for robomimic. Each episode has a seed of its
+own, so the data does not depend on the number of workers.
 """
 
 import json
@@ -27,12 +27,12 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.command import Parser, non_negative, positive, run_command
-from envs.datafile import data_files, sha256, staged
-from envs.demofile import Demo, DemoWriter, create_demos
-from envs.demonstrate import demonstrate, make_demonstration_env
-from envs.ogbench import OGBenchTask
-from envs.play import Episode, Script, accepted_episode, make_collection_env
-from envs.robomimic import RobomimicTask, RobosuiteEnv, robosuite_settings
+from envs.files.hdf5 import Demo, DemoWriter, create_demos
+from envs.files.npz import data_files, sha256, staged
+from envs.scripts.demonstrate import demonstrate, make_demonstration_env
+from envs.scripts.play import Episode, Script, accepted_episode, make_collection_env
+from envs.suites.ogbench import OGBenchTask
+from envs.suites.robomimic import RobomimicTask, RobosuiteEnv, robosuite_settings
 from envs.task import find_task
 
 if TYPE_CHECKING:

@@ -15,9 +15,9 @@ import numpy as np
 from tqdm import tqdm
 
 from envs.command import Parser, run_command
-from envs.datafile import origin_of, read_headers
-from envs.mapped import INDEX, open_columns, unpacked_folder, write_columns
-from envs.ogbench import OGBenchTask
+from envs.files.mapped import INDEX, open_columns, unpacked_folder, write_columns
+from envs.files.npz import origin_of, read_headers
+from envs.suites.ogbench import OGBenchTask
 from envs.task import find_task
 
 

@@ -22,15 +22,15 @@ from envs.dataset import Dataset
 from envs.fetch import SHARDED, fetch
 from envs.rows import Starts
 from envs.task import Protocol, Task
-from eval import record
-from eval.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
-from eval.listing import listing
-from eval.methods import METHODS
-from eval.options import add_fields
-from eval.protocol import PRESETS, Config, configure, name_of
-from eval.provenance import describe
-from eval.rollout import Evaluator
-from eval.train import Diverged, Training
+from eval.config.configure import PRESETS, Config, configure, name_of
+from eval.config.listing import listing
+from eval.config.methods import METHODS
+from eval.config.options import add_fields
+from eval.results import record
+from eval.results.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
+from eval.results.provenance import describe
+from eval.running.rollout import Evaluator
+from eval.running.train import Diverged, Training
 
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
@@ -196,7 +196,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def plot(run: record.Run) -> Path:
     """Draws the run beside its record."""
-    from tables.diagnostics import run_picture  # the one place where a run asks for what is made of records
+    from tables.figures.diagnostics import run_picture  # the one place where a run asks for what is made of records
 
     path = run.path.with_suffix(".png")
     run_picture(run, path)

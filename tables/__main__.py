@@ -17,13 +17,13 @@ from tables.costs import load_benches
 from tables.document import write_table
 from tables.render import FORMATS, render, to_csv
 from tables.result import Result
-from tables.runs import folders, load
+from tables.sources.runs import folders, load
 from tables.spec import PRESETS
 
 FIGURES = ("1", "3", "4", "5")
 """Those of the paper that come from runs."""
 
-COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures", "report": "tables.report"}
+COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures.draw", "report": "tables.report"}
 
 
 def first_gap(result: Result) -> str:
@@ -75,7 +75,7 @@ def tables(arguments: list[str]) -> None:
     results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]
     show(results, options.format, options.into)
     if options.all:
-        from tables.figures import draw_into  # here, since pictures take a second to import
+        from tables.figures.draw import draw_into  # here, since pictures take a second to import
 
         draw_into(options.figures, FIGURES, runs, options.preset)
 

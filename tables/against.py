@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from eval.record import Run
+from eval.results.record import Run
 from tables import published
 from tables.cells import build
 from tables.result import Cell, Line, Number, Result

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eval.record import Run
+from eval.results.record import Run
 from tables import cells, costs, published, settings
 from tables.result import Result
 from tables.spec import TABLES

@@ -4,7 +4,7 @@ import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from eval.record import Run
+from eval.results.record import Run
 from tables import rules
 from tables.result import Cell, Gap, Line, Number, Result
 from tables.spec import Column, Row, Table, belongs

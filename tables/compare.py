@@ -6,14 +6,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from envs.command import Parser
-from eval.methods import METHODS
-from eval.record import PHASES, Run
+from eval.config.methods import METHODS
+from eval.results.record import PHASES, Run
 from tables import published, rules
 from tables.against import COLUMNS, EXPLAINED, FAINT, contrast
 from tables.cells import build
 from tables.render import FORMATS, render
 from tables.result import Cell, Line, Number, Result
-from tables.runs import folders, load
+from tables.sources.runs import folders, load
 from tables.spec import Row, Table, each, label_of
 
 
@@ -98,7 +98,7 @@ def ground(a: Entry, b: Entry) -> list[str]:
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables compare", description=__doc__)
     parser.add_argument(
-        "runs", type=Path, nargs="+", help="folders or files: records, or CSV files as tables/imports.py describes"
+        "runs", type=Path, nargs="+", help="folders or files: records, or CSV files as tables/sources/csv_file.py describes"
     )
     parser.add_argument(
         "--against", nargs="+", default=["paper"], metavar="paper|RUNS", help="what to lay beside (default: paper)"

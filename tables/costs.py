@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.methods import METHODS
-from eval.record import Run
+from eval.config.methods import METHODS
+from eval.results.record import Run
 from tables import published
 from tables.result import Cell, Gap, Line, Number, Result
 from tables.spec import ALL_METHODS, TABLES, Table, belongs

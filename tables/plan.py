@@ -7,12 +7,12 @@ from pathlib import Path
 from tabulate import tabulate
 
 from envs.command import Parser
-from eval.record import Run
+from eval.results.record import Run
 from tables import published
 from tables.build import NAMES, check, from_records
 from tables.costs import Bench, load_benches, update_ms
 from tables.result import Gap
-from tables.runs import folders, load
+from tables.sources.runs import folders, load
 from tables.spec import PRESETS
 
 

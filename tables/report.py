@@ -14,17 +14,17 @@ from statistics import fmean
 from typing import Any
 
 from envs.command import Parser
-from eval.methods import METHODS
-from eval.record import Run
+from eval.config.methods import METHODS
+from eval.results.record import Run
 from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
 from tables.costs import Bench, load_benches
-from tables.curves import rows_of
-from tables.figures import FIGURES, draw
+from tables.figures.curves import rows_of
+from tables.figures.draw import FIGURES, draw
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
-from tables.runs import folders, load
+from tables.sources.runs import folders, load
 from tables.spec import PRESETS, TABLES, label_of
 
 PLAIN = Style("{}", "{}", "{}")

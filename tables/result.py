@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from eval.record import Run
+from eval.results.record import Run
 
 Mark = Literal["", "best", "second"]
 Rates = Mapping[str, Mapping[int, float]]

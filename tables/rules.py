@@ -23,7 +23,7 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
-from eval.record import HARMLESS, Run
+from eval.results.record import HARMLESS, Run
 from tables.result import Cell, Mark, Number, Rates
 
 GENERATED = "trained on generated data, not on the official or the human data"

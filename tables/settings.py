@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
-from eval.methods import TABLE_8
-from eval.record import Run
+from eval.config.methods import TABLE_8
+from eval.results.record import Run
 from tables import published
 from tables.result import Cell, Gap, Line, Result
 from tables.spec import OFFLINE_TASKS, ROBOMIMIC
@@ -45,7 +45,7 @@ def published_5() -> Result:
 
 
 def published_8() -> Result:
-    """TABLE_8 of eval/methods.py; what it leaves out is as in Table 5."""
+    """TABLE_8 of eval/config/methods.py; what it leaves out is as in Table 5."""
     table_5 = published.read()["5"]["rows"]
 
     def word(row: str, task: str) -> str:

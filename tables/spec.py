@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from eval.methods import METHODS
+from eval.config.methods import METHODS
 
 ROBOMIMIC = ("lift", "square", "can")
 
@@ -66,7 +66,7 @@ def rows(*methods: str) -> tuple[Row, ...]:
 
 
 PRESETS = ("paper", "release", "quick", "imported")
-"""Those of `eval.protocol`, and that of results imported from a CSV file."""
+"""Those of `eval.config.configure`, and that of results imported from a CSV file."""
 
 MAIN = each(*ROBOMIMIC, *cubes("double"), *cubes("triple"), *cubes("quadruple"))
 GROUPS = (

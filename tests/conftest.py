@@ -13,7 +13,7 @@ from algos.base import Algorithm, Batch
 from algos.learner import Learner
 from backbones.base import Backbone, find
 from envs.generate import generate, generate_demos
-from envs.play import Script
+from envs.scripts.play import Script
 from envs.task import find_task
 
 torch.set_num_threads(1)  # for nets this small, a second thread only waits for the first

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from torch.utils._pytree import tree_map
 
-from algos.binding import bind
+from algos.learner.binding import bind
 
 
 @pytest.fixture
@@ -28,5 +28,5 @@ def problem(tiny_learner: Any, random_batch: Any) -> Callable[..., Any]:
 @pytest.fixture
 def as_on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The arithmetic of a GPU on the CPU: one vmap over seeds, torch's own products, fused Adam."""
-    monkeypatch.setattr("algos.learner.is_gpu", lambda device: True)
+    monkeypatch.setattr("algos.learner.learner.is_gpu", lambda device: True)
     monkeypatch.setattr("torch.backends.mkldnn.enabled", False)

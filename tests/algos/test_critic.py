@@ -5,10 +5,11 @@ import torch
 from torch import Tensor
 
 from algos.base import Batch, Nets
-from algos.binding import bind
 from algos.critic import Critic, chunk_return, pessimistic, td_target
 from algos.dfp import DFP
-from algos.learner import SAMPLES, Learner
+from algos.learner import Learner
+from algos.learner.binding import bind
+from algos.learner.learner import SAMPLES
 from algos.select import best_of_n, best_samples, take, top_k
 from backbones.base import normal
 from backbones.drifting import Drifting

@@ -7,8 +7,8 @@ import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
 from algos.base import Nets
-from algos.binding import bind
 from algos.learner import Learner
+from algos.learner.binding import bind
 
 
 def copied(parameters: Any) -> Any:

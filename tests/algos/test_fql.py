@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_map
 
-from algos.binding import bind
+from algos.learner.binding import bind
 
 
 def test_student_imitates_the_teacher_and_climbs_q_while_the_critic_stays(tiny_learner: Any, random_batch: Any):

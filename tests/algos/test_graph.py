@@ -21,7 +21,7 @@ from algos.base import Batch
 from algos.learner import Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
-from eval.methods import METHODS
+from eval.config.methods import METHODS
 
 UPDATES = 8
 PAIRS = [("dfp", "drifting"), ("fql", "flow"), ("iql", "diffusion"), ("rebrac", "deterministic")]

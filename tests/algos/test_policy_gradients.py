@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_leaves, tree_map
 
-from algos.binding import bind
+from algos.learner.binding import bind
 from algos.rebrac import target_noise
 from algos.srpo import SRPO
 from backbones.diffusion import Diffusion, schedule

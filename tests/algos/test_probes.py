@@ -1,4 +1,4 @@
-"""Learning on problems with known answers (envs/probe.py): the critic's values, and what each policy makes of two modes."""
+"""Learning on problems with known answers (`envs.suites.probe`): the critic's values, what each policy makes of two modes."""
 
 from typing import Any
 
@@ -10,10 +10,10 @@ from torch import Generator, Tensor
 from algos.awac import AWAC
 from algos.base import Algorithm, Batch
 from algos.bc import BC
-from algos.binding import bind
 from algos.dfp import DFP
 from algos.iql import IQL
 from algos.learner import Learner
+from algos.learner.binding import bind
 from backbones.base import Backbone
 from backbones.diffusion import Diffusion
 from backbones.drifting import Drifting

@@ -5,9 +5,9 @@ import sys
 import numpy as np
 import pytest
 
-from envs.datafile import data_files, staged
+from envs.files.npz import data_files, staged
 from envs.generate import generate
-from envs.play import Script, accepted_episode, cube_stays_reachable, make_collection_env
+from envs.scripts.play import Script, accepted_episode, cube_stays_reachable, make_collection_env
 
 
 def test_files_hold_whole_episodes_of_valid_actions(generated):

@@ -12,11 +12,13 @@ import pytest
 import torch
 from torch import Generator
 
-from envs import mapped, ogbench, replay
+from envs import replay
 from envs.dataset import Dataset
-from envs.ogbench import OGBenchTask
+from envs.files import mapped
 from envs.replay import Replay
 from envs.rows import MappedRows, read_ahead
+from envs.suites import ogbench
+from envs.suites.ogbench import OGBenchTask
 from envs.task import find_task
 from envs.unpack import unpack
 
@@ -247,7 +249,7 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import torch
-from envs.ogbench import OGBenchTask
+from envs.suites.ogbench import OGBenchTask
 from envs.replay import Replay
 from envs.task import find_task
 from envs.unpack import unpack

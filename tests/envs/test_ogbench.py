@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from envs.ogbench import FAMILIES, InfoOnce
+from envs.suites.ogbench import FAMILIES, InfoOnce
 from envs.task import find_task
 
 

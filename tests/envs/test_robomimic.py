@@ -10,10 +10,10 @@ import pytest
 h5py = pytest.importorskip("h5py")
 robosuite = pytest.importorskip("robosuite")
 
-from envs.demonstrate import TIERS, Operator, demonstrate, make_demonstration_env, try_once  # noqa: E402
 from envs.fetch import fetch  # noqa: E402
 from envs.generate import generate_demos  # noqa: E402
-from envs.robomimic import CONTROLLER, check_env_args, robosuite_settings, success_reward  # noqa: E402
+from envs.scripts.demonstrate import TIERS, Operator, demonstrate, make_demonstration_env, try_once  # noqa: E402
+from envs.suites.robomimic import CONTROLLER, check_env_args, robosuite_settings, success_reward  # noqa: E402
 from envs.task import find_task  # noqa: E402
 
 LIFT = find_task("lift")

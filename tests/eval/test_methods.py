@@ -9,9 +9,9 @@ from algos.base import Batch
 from algos.learner import Learner
 from envs.task import TASKS, find_task
 from eval import run
-from eval.methods import METHODS
-from eval.protocol import configure
-from eval.record import find, read
+from eval.config.configure import configure
+from eval.config.methods import METHODS
+from eval.results.record import find, read
 from tables.spec import MAIN
 
 SHORT = """--preset paper --protocol offline-to-online --offline-steps 2 --online-steps 12 --online-warmup 10 --log-every 1

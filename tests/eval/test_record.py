@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from eval.record import SCHEMA, Writer, read
+from eval.results.record import SCHEMA, Writer, read
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ import pytest
 
 from algos.learner import Learner
 from envs.task import find_task
-from eval.protocol import configure
-from eval.rollout import EVALUATE, LIVE, TRAIN, Evaluator, action_rng, reset_seed, rollouts
+from eval.config.configure import configure
+from eval.running.rollout import EVALUATE, LIVE, TRAIN, Evaluator, action_rng, reset_seed, rollouts
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from eval import bench, run
-from eval.protocol import PRESETS, configure
-from tables.growth import growth
+from eval.config.configure import PRESETS, configure
+from tables.figures.growth import growth
 from tables.spec import TABLES
 
 README = Path(__file__).parents[2] / "README.md"

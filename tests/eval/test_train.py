@@ -13,10 +13,10 @@ from backbones.base import Backbone, names
 from envs import replay
 from envs.dataset import Dataset
 from envs.replay import Replay
-from eval import train
-from eval.methods import METHODS
-from eval.protocol import configure
-from eval.train import Explorer, Training
+from eval.config.configure import configure
+from eval.config.methods import METHODS
+from eval.running import train
+from eval.running.train import Explorer, Training
 
 PAIRS = sorted({(m.algo, m.backbone) for m in METHODS.values()} | {("bc", name) for name in names("backbones", Backbone)})
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from eval.record import SCHEMA
+from eval.results.record import SCHEMA
 from tables.__main__ import main
 
 CONFIG = {

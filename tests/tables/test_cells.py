@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from eval import record
+from eval.results import record
 from tables.cells import rate
 from tables.spec import TABLES
 

@@ -9,14 +9,14 @@ from pathlib import Path
 import pytest
 
 from eval import run
-from eval.protocol import PRESETS
+from eval.config.configure import PRESETS
 from tables import spec
 from tables.__main__ import COMMANDS, main
 from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
-from tables.curves import points, rows_of
 from tables.document import with_table
-from tables.figures import beside, draw
-from tables.runs import load
+from tables.figures.curves import points, rows_of
+from tables.figures.draw import beside, draw
+from tables.sources.runs import load
 
 ROOT = Path(__file__).parents[2]
 
@@ -86,7 +86,7 @@ def test_tables_never_load_torch_and_import_no_more_than_they_may():
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in getattr(node, "names", [])]
             if isinstance(node, ast.Import | ast.ImportFrom):
                 used = {name for name in names if name.split(".")[0] in ours}
-                assert used <= {"eval.record", "eval.methods", "envs.command"}, path
+                assert used <= {"eval.results.record", "eval.config.methods", "envs.command"}, path
 
 
 @pytest.mark.parametrize(

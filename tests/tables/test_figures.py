@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from eval.methods import METHODS
-from eval.record import Run, find, read
-from tables.curves import common, final_scores, points, rows_of, summary
-from tables.diagnostics import run_picture, series
-from tables.figures import FIGURES, draw, improvements, online_curves, success_curves
+from eval.config.methods import METHODS
+from eval.results.record import Run, find, read
+from tables.figures.curves import common, final_scores, points, rows_of, summary
+from tables.figures.diagnostics import run_picture, series
+from tables.figures.draw import FIGURES, draw, improvements, online_curves, success_curves
+from tables.figures.style import looks
 from tables.spec import TABLES, Row, rows
-from tables.style import looks
 
 TASK = "cube-double-task2"
 OFFLINE_STEPS = 30

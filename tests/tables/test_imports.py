@@ -3,7 +3,7 @@
 import pytest
 
 from tables.__main__ import main
-from tables.imports import read_csv
+from tables.sources.csv_file import read_csv
 
 GOOD = """method,task,seed,phase,step,success
 dfp,cube-double-task2,0,online,20,0.75

@@ -6,7 +6,7 @@ import statistics
 
 import pytest
 
-from eval.protocol import configure
+from eval.config.configure import configure
 from tables import published
 from tables.build import COMPARABLE, from_paper
 from tables.render import render

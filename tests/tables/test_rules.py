@@ -2,7 +2,7 @@
 
 import pytest
 
-from eval.record import read
+from eval.results.record import read
 from tables.result import Cell, Number
 from tables.rules import GENERATED, REMADE, average, marks, ranked, summarise, unlike
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.datafile import Shape, read_sidecar, sha256, staged
+from envs.files.npz import Shape, read_sidecar, sha256, staged
 
 INDEX = "index.json"
 BLOCK_ROWS = 2**17

@@ -11,8 +11,8 @@ import torch
 
 from envs.dataset import Dataset
 from envs.physics import physics_fingerprint
-from eval.protocol import Config
-from eval.record import SCHEMA
+from eval.config.configure import Config
+from eval.results.record import SCHEMA
 
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from eval.record import Run, find, read
-from tables.imports import read_csv
+from eval.results.record import Run, find, read
+from tables.sources.csv_file import read_csv
 
 CONFIG = {
     "task": str,

@@ -7,8 +7,8 @@ from tabulate import tabulate
 from algos.base import Algorithm
 from backbones.base import Backbone, names
 from envs.task import TASKS, Task
-from eval.methods import METHODS
-from eval.protocol import PRESETS, Config, configure, name_of
+from eval.config.configure import PRESETS, Config, configure, name_of
+from eval.config.methods import METHODS
 
 NUMBERS = {
     "H": "algo.horizon",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from envs.ogbench import InfoOnce
+from envs.suites.ogbench import InfoOnce
 
 if TYPE_CHECKING:
     import gymnasium

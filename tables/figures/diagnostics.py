@@ -10,11 +10,11 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from eval.record import Run
-from tables.curves import in_order
+from eval.results.record import Run
+from tables.figures.curves import in_order
+from tables.figures.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 from tables.rules import on_generated_data
 from tables.spec import label_of
-from tables.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 
 SUCCESS = "success rate (%)"
 ACROSS = 4

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from eval.methods import METHODS
-from eval.record import Run
+from eval.config.methods import METHODS
+from eval.results.record import Run
 from tables import rules
 from tables.spec import MAIN, Row, belongs, label_of
 from tables.stats import Scores, margin

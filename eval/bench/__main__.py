@@ -32,21 +32,21 @@ from torch.utils.flop_counter import FlopCounterMode
 from tqdm import tqdm
 
 from algos.base import Batch, Phase
-from algos.graph import WARM_UP
 from algos.learner import Actor, Learner
+from algos.learner.graph import WARM_UP
 from algos.select import Precision
 from envs.command import Parser, refuse
-from envs.demonstrate import demonstrate, make_demonstration_env
-from envs.ogbench import OGBenchTask
-from envs.play import Script, accepted_episode, make_collection_env
-from envs.robomimic import RobomimicTask
+from envs.scripts.demonstrate import demonstrate, make_demonstration_env
+from envs.scripts.play import Script, accepted_episode, make_collection_env
+from envs.suites.ogbench import OGBenchTask
+from envs.suites.robomimic import RobomimicTask
 from envs.task import Task
-from eval.methods import METHODS
-from eval.protocol import Config, configure
-from eval.provenance import commit, device_name, versions
-from eval.rollout import LIVE, rollouts
+from eval.config.configure import Config, configure
+from eval.config.methods import METHODS
+from eval.results.provenance import commit, device_name, versions
 from eval.run import choose_device
-from eval.simulator import execute
+from eval.running.rollout import LIVE, rollouts
+from eval.running.simulator import execute
 
 Mode = Literal["eager", "compiled", "graph", "compiled graph"]
 COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
@@ -304,7 +304,7 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(record, indent=1) + "\n")
     if options.plot:
-        from tables.growth import draw  # here, since pictures take a second to import
+        from tables.figures.growth import draw  # here, since pictures take a second to import
 
         draw(record, options.plot)
     return 0

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from envs.demofile import Demo
-from envs.robomimic import RobomimicTask, RobosuiteEnv
+from envs.files.hdf5 import Demo
+from envs.suites.robomimic import RobomimicTask, RobosuiteEnv
 
 Actions = Generator[np.ndarray, None, bool]
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from envs.datafile import DEFLATE_LIMIT
+from envs.files.npz import DEFLATE_LIMIT
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from torch.func import vmap
 from torch.utils._pytree import tree_leaves, tree_map
 
 from algos.base import Algorithm, Batch, Nets, Phase
-from algos.binding import Binding, Parameters, bind, by_name, functional, holding
-from algos.graph import Graph
+from algos.learner.binding import Binding, Parameters, bind, by_name, functional, holding
+from algos.learner.graph import Graph
 from backbones.base import Backbone, normal
 
 ALIGNMENT = 64  # bytes; matrix products and optimisers round differently at other addresses

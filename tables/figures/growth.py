@@ -8,7 +8,7 @@ from typing import Any
 from matplotlib.figure import Figure as Picture
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from tables.style import COLUMN, MARKERS, check_suffix, save, style
+from tables.figures.style import COLUMN, MARKERS, check_suffix, save, style
 
 SYMBOLS = {
     "algo.num_candidates": "N",

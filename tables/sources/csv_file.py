@@ -15,8 +15,8 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from eval.methods import METHODS
-from eval.record import PHASES, Run
+from eval.config.methods import METHODS
+from eval.results.record import PHASES, Run
 
 BY_LABEL = {method.label: name for name, method in METHODS.items()}
 """The names of methods that a file calls as the paper's tables do."""

@@ -13,14 +13,14 @@ from matplotlib.figure import Figure as Picture
 from matplotlib.lines import Line2D
 
 from envs.command import Parser
-from eval.methods import METHODS
-from eval.record import Run
-from tables.curves import common, final_scores, points, rows_of, summary
+from eval.config.methods import METHODS
+from eval.results.record import Run
+from tables.figures.curves import common, final_scores, points, rows_of, summary
+from tables.figures.style import COLUMN, PAGE, check_suffix, in_steps, looks, save, shade_offline, style
 from tables.rules import is_imported
-from tables.runs import folders, load
+from tables.sources.runs import folders, load
 from tables.spec import MAIN, PRESETS, TABLES, Row, cubes, label_of, rows
 from tables.stats import Estimate, bootstrap, interquartile_mean, mean, performance_profile, probability_of_improvement
-from tables.style import COLUMN, PAGE, check_suffix, in_steps, looks, save, shade_offline, style
 
 TAUS = np.arange(0, 100.5)
 

@@ -17,11 +17,11 @@ from algos.base import Batch
 from algos.learner import Actor, Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
-from eval.folder import FORMAT, write_atomically
-from eval.protocol import Config
-from eval.record import Writer
-from eval.rollout import TRAIN, Evaluator, action_rng, reset_seed
-from eval.simulator import Outcome, Simulator
+from eval.config.configure import Config
+from eval.results.folder import FORMAT, write_atomically
+from eval.results.record import Writer
+from eval.running.rollout import TRAIN, Evaluator, action_rng, reset_seed
+from eval.running.simulator import Outcome, Simulator
 
 CHECKPOINT_SECONDS = 600
 

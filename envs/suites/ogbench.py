@@ -13,9 +13,9 @@ import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from envs.datafile import Shape, data_files, origin_of, read_arrays, read_blocks, read_headers
 from envs.dataset import Dataset
-from envs.mapped import BLOCK_ROWS, INDEX, open_columns, unpacked_folder, write_columns
+from envs.files.mapped import BLOCK_ROWS, INDEX, open_columns, unpacked_folder, write_columns
+from envs.files.npz import Shape, data_files, origin_of, read_arrays, read_blocks, read_headers
 from envs.task import Protocol, SuccessTiming, Task
 
 # OGBench hands Gymnasium float64 bounds at each look at its action space.

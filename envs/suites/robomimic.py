@@ -9,9 +9,9 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from envs.datafile import origin_of
 from envs.dataset import Dataset
-from envs.demofile import open_demos, read_array, read_env_args, train_demos
+from envs.files.hdf5 import open_demos, read_array, read_env_args, train_demos
+from envs.files.npz import origin_of
 from envs.task import SuccessTiming, Task
 
 PROPRIO = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2}  # an observation's first parts, their sizes
@@ -173,7 +173,7 @@ class RobosuiteEnv(gymnasium.Env):
     values: dict[str, np.ndarray]
     """robosuite's latest observation, by name."""
     fast: bool
-    """Whether steps are those of `envs.panda`, which have robosuite's bits; where it does not apply, they are robosuite's."""
+    """Whether steps are those of `envs.suites.panda`, with robosuite's bits; where it does not apply, they are robosuite's."""
 
     def __init__(self, task: RobomimicTask, fast: bool = True) -> None:
         self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
@@ -207,7 +207,7 @@ class RobosuiteEnv(gymnasium.Env):
         return self._panda(action) if ready else self.robosuite.step(action)[0]
 
     def _fast_step(self) -> Any:
-        from envs.panda import PandaStep, supports  # here, since it imports robosuite, which tasks do not need
+        from envs.suites.panda import PandaStep, supports  # here, since it imports robosuite, which tasks do not need
 
         return PandaStep(self.robosuite) if supports(self.robosuite) else None
 

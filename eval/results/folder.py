@@ -10,8 +10,8 @@ from typing import Any
 
 import torch
 
-from eval import record
-from eval.protocol import Config, name_of
+from eval.config.configure import Config, name_of
+from eval.results import record
 
 RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
 FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed

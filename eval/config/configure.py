@@ -17,8 +17,8 @@ from algos.base import Algorithm
 from backbones.base import Backbone, find, option
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
-from eval.methods import DEFAULT, METHODS, OFFLINE, QUADRUPLE, ROBOMIMIC, values_of
-from eval.record import HARMLESS
+from eval.config.methods import DEFAULT, METHODS, OFFLINE, QUADRUPLE, ROBOMIMIC, values_of
+from eval.results.record import HARMLESS
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
-from eval.methods import METHODS
+from eval.config.methods import METHODS
 from tables.spec import Row
 
 COLUMN, PAGE = 3.4, 7.0

@@ -1,0 +1,5 @@
+"""The learner: many seeds of one algorithm at once, on a CPU or a GPU; it alone knows optimisers, graphs and the device."""
+
+from algos.learner.learner import Actor, Learner
+
+__all__ = ["Actor", "Learner"]

@@ -1,0 +1,1 @@
+"""Scripted behaviour: where generated data come from."""

@@ -1,0 +1,1 @@
+"""Tasks by suite: one family of environments a file."""

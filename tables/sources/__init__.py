@@ -1,0 +1,1 @@
+"""Where results come from: records of runs, and results of others."""
