@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 import torch
 
-from eval import bench, run
+from eval import run
+from eval.bench import __main__ as bench
 from eval.config.configure import PRESETS, configure
 from tables.figures.growth import growth
 from tables.spec import TABLES
