@@ -43,18 +43,19 @@ DEMOS = 300  # demonstrations of a task in robomimic's multi-human data
 
 
 class _Worker:
-    """What a worker process keeps between episodes."""
+    """What a worker process keeps between episodes. Its first job makes the environment: what fails there is said as it is."""
 
     script: Script
-    env: "gymnasium.Env"
+    env: "gymnasium.Env | None" = None
 
     @classmethod
     def start(cls, script: Script) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C
-        cls.script, cls.env = script, make_collection_env(script)
+        cls.script = script
 
     @classmethod
     def roll(cls, job: tuple[int, int]) -> Episode:
+        cls.env = cls.env or make_collection_env(cls.script)
         return accepted_episode(cls.env, cls.script, *job)
 
 
@@ -127,19 +128,20 @@ def generate(
 
 
 class _Operators:
-    """What a worker process keeps between demonstrations."""
+    """What a worker process keeps between demonstrations; as in `_Worker`, the first job makes the environment."""
 
     task: RobomimicTask
     seed: int
-    env: RobosuiteEnv
+    env: RobosuiteEnv | None = None
 
     @classmethod
     def start(cls, task: RobomimicTask, seed: int) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent answers Ctrl-C
-        cls.task, cls.seed, cls.env = task, seed, make_demonstration_env(task)
+        cls.task, cls.seed = task, seed
 
     @classmethod
     def demonstrate(cls, index: int) -> Demo:
+        cls.env = cls.env or make_demonstration_env(cls.task)
         return demonstrate(cls.env, cls.task, cls.seed, index)
 
 

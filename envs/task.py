@@ -1,4 +1,4 @@
-"""Tasks: an environment, its data, its time limit and its one reward; the registry of all of them."""
+"""Tasks: an environment, its data, its time limit and its one reward."""
 
 import difflib
 from abc import ABC, abstractmethod
@@ -51,12 +51,10 @@ class Task(ABC):
         """
 
 
-TASKS: dict[str, Task] = {}
-"""All tasks by name; the package fills it from the suites' own lists."""
-
-
 def find_task(name: str) -> Task:
     """The task called `name`; ValueError with the nearest name when there is none."""
+    from envs.suites import TASKS  # here, since suites are made of tasks
+
     if name in TASKS:
         return TASKS[name]
     near = difflib.get_close_matches(name, TASKS, n=1)

@@ -1,1 +1,18 @@
-"""Tasks by suite: one family of environments a file."""
+"""Suites of tasks: one file each, which says how its environments are made and where its data come from.
+
+MuJoCo and robosuite load the OpenGL library that MUJOCO_GL names when they are first imported. Training and evaluation draw no
+pictures, so what the shell says is put aside here. A command that does draw imports MuJoCo before this, with the library of its
+choice.
+"""
+
+import os
+import sys
+
+if "mujoco" not in sys.modules:
+    os.environ["MUJOCO_GL"] = "disable"
+
+from envs.suites import ogbench, probe, robomimic
+from envs.task import Task
+
+TASKS: dict[str, Task] = {task.name: task for suite in (ogbench, robomimic, probe) for task in suite.TASKS}
+"""All tasks by name."""

@@ -6,7 +6,8 @@ from tabulate import tabulate
 
 from algos.base import Algorithm
 from backbones.base import Backbone, names
-from envs.task import TASKS, Task
+from envs.suites import TASKS
+from envs.task import Task
 from eval.config.configure import PRESETS, Config, configure, name_of
 from eval.config.methods import METHODS
 

@@ -1,4 +1,5 @@
 import importlib.util
+import os
 import subprocess
 import sys
 
@@ -6,7 +7,14 @@ import numpy as np
 import pytest
 
 from envs.physics import physics_fingerprint
-from envs.task import TASKS, find_task
+from envs.suites import TASKS
+from envs.task import find_task
+
+
+def said_by(code, **variables):
+    """What a fresh Python process prints, with these variables in its environment."""
+    environment = {**os.environ, **variables}
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment).stdout
 
 
 def test_finds_a_task_by_its_name():
@@ -33,8 +41,17 @@ def test_protocols_are_those_of_the_paper():
 
 def test_importing_the_registry_imports_no_simulator():
     code = "import sys, envs.task; print({'mujoco', 'ogbench', 'robosuite', 'torch'} & set(sys.modules) or 'light')"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "light"
+    assert said_by(code) == "light\n"
+
+
+def test_environments_need_no_opengl_whatever_the_shell_says():
+    code = "from envs.task import find_task; print(find_task('cube-single-task2').make_env().action_space.shape)"
+    assert said_by(code, MUJOCO_GL="no-such-library") == "(5,)\n"
+
+
+def test_who_imports_mujoco_first_chooses_how_it_draws():
+    code = "import mujoco, os, envs.suites; print(os.environ['MUJOCO_GL'])"
+    assert said_by(code, MUJOCO_GL="off") == "off\n"
 
 
 def test_fingerprint_is_the_same_for_equal_physics_and_differs_between_tasks():

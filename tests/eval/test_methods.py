@@ -7,7 +7,8 @@ import torch
 
 from algos.base import Batch
 from algos.learner import Learner
-from envs.task import TASKS, find_task
+from envs.suites import TASKS
+from envs.task import find_task
 from eval import run
 from eval.config.configure import configure
 from eval.config.methods import METHODS
