@@ -32,6 +32,11 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
+def first_line(doc: str | None) -> str:
+    """Of a docstring; nothing where Python was told to drop them (-OO)."""
+    return (doc or "").partition("\n")[0]
+
+
 def positive(text: str) -> int:
     """A whole number of at least 1, from the command line."""
     if not text.isdecimal() or int(text) < 1:

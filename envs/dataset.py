@@ -46,3 +46,9 @@ class Dataset:
             with_final_rows(mask, 0),
             ends + 1 + np.arange(len(ends)),
         )
+
+
+def check_actions(name: str, action: np.ndarray) -> None:
+    """ValueError unless every action lies in [-1, 1], as environments take them and policies make them."""
+    if (reach := np.abs(action.astype(np.float32)).max(initial=0)) > 1:
+        raise ValueError(f"{name} reach to {reach:.4g}, allowed is -1 to 1; are they in other units?")

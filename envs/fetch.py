@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from envs.command import Parser, run_command
+from envs.command import Parser, first_line, run_command
 from envs.files.npz import data_files, read_sidecar, sha256, staged
 from envs.suites.ogbench import OGBenchTask
 from envs.suites.robomimic import RobomimicTask
@@ -146,7 +146,7 @@ def _reason(error: Exception) -> str:
 
 
 def main() -> None:
-    parser = Parser(prog="python -m envs.fetch", description=__doc__.partition("\n")[0])
+    parser = Parser(prog="python -m envs.fetch", description=first_line(__doc__))
     parser.add_argument("task", help="a task of the suite, such as cube-double-task2; its dataset is downloaded")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder to write to (default: data)")
     parser.add_argument("--mirror", nargs="+", metavar="URL", help="folders to try, in this order, instead of the known ones")

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from tqdm import tqdm
 
-from envs.command import Parser, non_negative, positive, run_command
+from envs.command import Parser, first_line, non_negative, positive, run_command
 from envs.files.hdf5 import Demo, DemoWriter, create_demos
 from envs.files.npz import data_files, sha256, staged
 from envs.scripts.demonstrate import demonstrate, make_demonstration_env
@@ -103,15 +103,14 @@ def generate(
     existing = data_files(folder, dataset)[-1]
     if existing.exists() and not overwrite:
         raise FileExistsError(f"{existing} exists already; --overwrite replaces it")
-    folder.mkdir(parents=True, exist_ok=True)  # fails now rather than hours later
     episodes = math.ceil(rows / script.episode_rows)
     counts = (episodes, math.ceil(episodes / 10))
-    with tqdm(total=sum(counts) * script.episode_rows, desc=dataset, unit="row", unit_scale=True) as bar:
-        try:
-            train, val = roll_splits(script, counts, workers, bar)
-        except BrokenProcessPool:
-            raise OSError("a worker process was killed (out of memory?); fewer --workers may help") from None
-    with staged(*data_files(folder, dataset)) as (val_path, sidecar_path, train_path):
+    with staged(*data_files(folder, dataset)) as (val_path, sidecar_path, train_path):  # first: the folder may not be writable
+        with tqdm(total=sum(counts) * script.episode_rows, desc=dataset, unit="row", unit_scale=True) as bar:
+            try:
+                train, val = roll_splits(script, counts, workers, bar)
+            except BrokenProcessPool:
+                raise OSError("a worker process was killed (out of memory?); fewer --workers may help") from None
         np.savez_compressed(val_path, **val)
         np.savez_compressed(train_path, **train)
         facts = {
@@ -210,7 +209,7 @@ def _write_demos(writer: DemoWriter, task: RobomimicTask, seed: int, rows: int |
 
 
 def main() -> None:
-    parser = Parser(prog="python -m envs.generate", description=__doc__.partition("\n")[0])
+    parser = Parser(prog="python -m envs.generate", description=first_line(__doc__))
     parser.add_argument("task", help="a task of the suite, such as cube-single-task2 or lift; its dataset is generated")
     rows_help = f"rows, rounded up to whole episodes (default: OGBench 1000000, robomimic {DEMOS} demonstrations)"
     parser.add_argument("--rows", type=positive, help=rows_help)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from envs.command import Parser, run_command
+from envs.command import Parser, first_line, run_command
 from envs.files.mapped import INDEX, open_columns, unpacked_folder, write_columns
 from envs.files.npz import origin_of, read_headers
 from envs.suites.ogbench import OGBenchTask
@@ -62,7 +62,7 @@ def _origin(files: list[Path]) -> dict[str, Any]:
 
 
 def main() -> None:
-    parser = Parser(prog="python -m envs.unpack", description=__doc__.partition("\n")[0])
+    parser = Parser(prog="python -m envs.unpack", description=first_line(__doc__))
     parser.add_argument("task", help="a task of the suite, such as cube-quadruple-task2; its dataset is unpacked")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets (default: data)")
     arguments = parser.parse_args()

@@ -132,8 +132,8 @@ def _open_npz(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(path) as archive:
             yield archive
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise ValueError(f"{path}: truncated or not an .npz file ({error})") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:  # the last: a password
+        raise ValueError(f"{path}: truncated, locked or not an .npz file ({error})") from None
 
 
 def _read_header(path: Path, archive: zipfile.ZipFile, key: str, shape: Shape) -> Header:

@@ -13,7 +13,7 @@ import gymnasium
 import numpy as np
 from tqdm import tqdm
 
-from envs.dataset import Dataset
+from envs.dataset import Dataset, check_actions
 from envs.files.mapped import BLOCK_ROWS, INDEX, open_columns, unpacked_folder, write_columns
 from envs.files.npz import Shape, data_files, origin_of, read_arrays, read_blocks, read_headers
 from envs.task import Protocol, SuccessTiming, Task
@@ -164,12 +164,13 @@ class OGBenchTask(Task):
 
 
 def _checked_rows(path: Path, rows: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """The rows in the types that `read_rows` says. ValueError for numbers that are not finite."""
+    """The rows in the types that `read_rows` says. ValueError for numbers that are not finite, and for impossible actions."""
     for key in ("observations", "actions"):
         rows[key] = rows[key].astype(np.float32, copy=False)
     for key, array in rows.items():
         if not np.isfinite(array).all():
             raise ValueError(f"{path}: {key} has values that are not finite")
+    check_actions(f"{path}: actions", rows["actions"])
     rows["terminals"] = rows["terminals"].astype(bool)
     return rows
 

@@ -1,6 +1,7 @@
 """Robomimic's tasks (Mandlekar et al., CoRL 2021), their environments rebuilt with robosuite: lift, can, square."""
 
 import logging
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from envs.dataset import Dataset
+from envs.dataset import Dataset, check_actions
 from envs.files.hdf5 import open_demos, read_array, read_env_args, train_demos
 from envs.files.npz import origin_of
 from envs.task import SuccessTiming, Task
@@ -35,6 +36,24 @@ CONTROLLER: dict[str, Any] = {
     "input_type": "delta",
     "interpolation": None,
 }
+GRIPPER = {"type": "GRIP"}
+
+# robosuite's settings of an environment. Those of the world have the values that mean the tasks' own, the first one where a
+# file does not say; those of what is seen and when an episode ends move nothing. Any other is of another world.
+WORLD: dict[str, tuple[Any, ...]] = {
+    "robots": ("Panda",),
+    "gripper_types": ("default", "PandaGripper"),
+    "base_types": ("default",),
+    "mount_types": ("default",),  # the bases of robosuite 1.4
+    "env_configuration": ("default",),
+    "initialization_noise": ("default",),
+    "placement_initializer": (None,),
+    "table_friction": ([1, 5e-3, 1e-4],),
+    "control_freq": (CONTROL_FREQ,),
+}
+SEEN_OR_ENDING = re.compile(
+    r"(use|has|camera|render|reward)_.*|renderer.*|horizon|ignore_done|hard_reset|lite_physics|seed|controller_configs"
+)
 
 
 def success_reward(success: Any) -> Any:
@@ -83,6 +102,7 @@ class RobomimicTask(Task):
         steps = len(action)
         if steps == 0:
             raise ValueError(f"{name} has no steps")
+        check_actions(f"{name}/actions", action)
         obs, next_obs = (self._read_obs(file, f"{name}/{key}", steps) for key in ("obs", "next_obs"))
         success = read_array(file, f"{name}/rewards", steps)
         if not np.isin(success, (0, 1)).all():
@@ -111,17 +131,21 @@ class RobomimicTask(Task):
 def check_env_args(env_args: dict[str, Any], env_name: str) -> None:
     """ValueError unless demonstrations made with robomimic's `env_args` were made in the task's environment.
 
-    Left out is what moves nothing: `lite_physics` changes no bit, and `input_ref_frame` only the rounding, since the
-    Panda's base is not turned. A key that is missing has robosuite's default.
+    Not compared is what moves nothing: `lite_physics` changes no bit, and a controller's `input_ref_frame` only the rounding,
+    since the Panda's base is not turned.
     """
     if env_args.get("env_name") != env_name:
         raise ValueError(f"made in {env_args.get('env_name')!r}, needed is {env_name!r}")
     kwargs = env_args["env_kwargs"]
-    if kwargs.get("robots", "Panda") not in ("Panda", ["Panda"]):
-        raise ValueError(f"made with robots {kwargs['robots']!r}, needed is 'Panda'")
-    if kwargs.get("control_freq", CONTROL_FREQ) != CONTROL_FREQ:
-        raise ValueError(f"made with control_freq {kwargs['control_freq']!r}, needed is {CONTROL_FREQ}")
+    for key, found in kwargs.items():
+        one = found[0] if isinstance(found, list) and len(found) == 1 else found
+        if key in WORLD and one not in WORLD[key]:
+            raise ValueError(f"made with {key} {found!r}, needed is {WORLD[key][0]!r}")
+        if key not in WORLD and not SEEN_OR_ENDING.fullmatch(key):
+            raise ValueError(f"made with {key} {found!r}, which the task's environment does not have")
     controller = _arm_controller(kwargs.get("controller_configs"))
+    if (gripper := controller.get("gripper", GRIPPER)) != GRIPPER:
+        raise ValueError(f"made with the gripper's controller {gripper!r}, needed is {GRIPPER!r}")
     for key, need in CONTROLLER.items():
         if not _equal(found := controller.get(key, need), need):
             raise ValueError(f"made with a controller whose {key} is {found!r}, needed is {need!r}")
@@ -222,7 +246,7 @@ def robosuite_settings(name: str) -> dict[str, Any]:
     """How robosuite's environment `name` is built: as robomimic's low-dimensional datasets configure it."""
     return {
         "robots": ["Panda"],
-        "controller_configs": {"type": "BASIC", "body_parts": {"right": {**CONTROLLER, "gripper": {"type": "GRIP"}}}},
+        "controller_configs": {"type": "BASIC", "body_parts": {"right": {**CONTROLLER, "gripper": dict(GRIPPER)}}},
         "control_freq": CONTROL_FREQ,
         "lite_physics": True,
         "has_renderer": False,

@@ -59,7 +59,7 @@ def test_file_changed_on_disk_is_refused(served, tmp_path):
 def test_what_is_no_dataset_is_refused_and_nothing_stays(served, tmp_path):
     source, mirror = served
     (source / f"{NAME}.npz").write_text("<html>The server is down for maintenance.</html>")
-    with pytest.raises(ConnectionError, match=r"truncated or not an .npz file"):
+    with pytest.raises(ConnectionError, match=r"truncated, locked or not an .npz file"):
         fetch(TASK, tmp_path / "data", [mirror])
     assert names(tmp_path / "data") == []
 

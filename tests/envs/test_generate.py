@@ -1,6 +1,7 @@
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -84,6 +85,12 @@ def test_existing_data_are_not_overwritten(generated):
     assert (generated / "cube-single-play-v0.npz").read_bytes() == content
 
 
+def test_a_folder_that_cannot_be_written_is_found_out_before_the_first_row(monkeypatch):
+    monkeypatch.setattr("envs.generate.roll_splits", lambda *_: pytest.fail("rows are made"))
+    with pytest.raises(OSError):
+        generate(Script("cube-single", "play", seed=6), "cube-single-play-v0", Path("/proc/self"), rows=1)
+
+
 def test_interrupted_writing_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt), staged(*data_files(tmp_path, "half")) as (val, _, _):
         val.write_bytes(b"half of it")
@@ -106,3 +113,9 @@ def test_command_refuses_in_one_line(arguments, words, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(words) and done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["generate", "fetch", "unpack"])
+def test_commands_work_where_python_drops_docstrings(command):
+    done = subprocess.run([sys.executable, "-OO", "-m", f"envs.{command}", "--help"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout[:6]) == (0, "usage:"), done.stderr

@@ -202,6 +202,7 @@ def test_unpacking_again_finds_damage_that_loading_does_not_look_for(folder):
     [
         ({"actions": np.zeros((199, 5), np.float32)}, "arrays of different lengths"),
         ({"qpos": np.full((200, TASK.qpos_dim), np.inf)}, "qpos has values that are not finite"),
+        ({"actions": np.full((200, 5), -1.01, np.float32)}, "actions reach to 1.01, allowed is -1 to 1"),
         ({"terminals": np.arange(200) == 100}, "the last row does not end an episode"),
         ({"terminals": np.arange(200) >= 198}, "an episode of fewer than two rows"),
         ({"qpos": np.zeros((200, TASK.qpos_dim), order="F")}, "qpos is stored column by column"),
@@ -223,7 +224,7 @@ def test_a_damaged_file_is_refused_and_nothing_stays(folder):
     content = bytearray(path.read_bytes())
     content[5000:5100] = bytes(100)
     path.write_bytes(content)
-    assert "truncated or not an .npz file" in refusal(folder, lambda f: unpack(TASK, f))
+    assert "truncated, locked or not an .npz file" in refusal(folder, lambda f: unpack(TASK, f))
     assert names(folder) == [path.name]
 
 

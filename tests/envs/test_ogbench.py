@@ -183,6 +183,7 @@ def refusal(folder, name="cube-single-task2"):
     ("change", "words"),
     [
         ({"observations": np.full((200, 28), np.nan, np.float32)}, "observations has values that are not finite"),
+        ({"actions": np.full((200, 5), 1.01, np.float32)}, "actions reach to 1.01, allowed is -1 to 1"),
         ({"actions": np.zeros((200, 6), np.float32)}, "actions has shape [200, 6], needed is [any, 5]"),
         ({"actions": np.zeros((199, 5), np.float32)}, "arrays of different lengths"),
         ({"actions": np.full((200, 5), None)}, "actions holds object, not numbers"),
@@ -207,7 +208,7 @@ def test_truncated_file_is_refused(size, tmp_path):
     path = tmp_path / f"{task.dataset}.npz"
     save(path, task)
     path.write_bytes(path.read_bytes()[:size])
-    assert "truncated or not an .npz file" in refusal(tmp_path)
+    assert "truncated, locked or not an .npz file" in refusal(tmp_path)
 
 
 def test_damaged_file_is_refused(tmp_path):
@@ -217,7 +218,19 @@ def test_damaged_file_is_refused(tmp_path):
     content = bytearray(path.read_bytes())
     content[2000:2100] = bytes(100)
     path.write_bytes(content)
-    assert "truncated or not an .npz file" in refusal(tmp_path)
+    assert "truncated, locked or not an .npz file" in refusal(tmp_path)
+
+
+def test_a_file_with_a_password_is_refused(tmp_path):
+    task = find_task("cube-single-task2")
+    path = tmp_path / f"{task.dataset}.npz"
+    save(path, task)
+    content = path.read_bytes()
+    for header, flags in ((b"PK\x03\x04", 6), (b"PK\x01\x02", 8)):
+        first, *others = content.split(header)
+        content = header.join([first, *(other[: flags - 4] + b"\x01" + other[flags - 3 :] for other in others)])
+    path.write_bytes(content)
+    assert "locked" in refusal(tmp_path) and "password" in refusal(tmp_path)
 
 
 def test_header_that_claims_more_than_the_file_holds_is_refused(tmp_path):

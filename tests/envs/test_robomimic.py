@@ -186,7 +186,9 @@ def community(name="Lift", **arm):
 
 
 def test_environments_of_the_community_are_accepted():
-    check_env_args(community(kp=[150] * 6), "Lift")
+    said = community(kp=[150] * 6)
+    said["env_kwargs"] |= {"gripper_types": ["PandaGripper"], "table_friction": [1.0, 0.005, 0.0001], "camera_heights": 84}
+    check_env_args(said, "Lift")
     older = community()
     older["env_kwargs"]["controller_configs"] = older["env_kwargs"]["controller_configs"]["body_parts"]["right"]
     check_env_args(older, "Lift")
@@ -308,6 +310,7 @@ def inflated(file):
         (replaced("data/demo_0/actions", np.full((65, 7), b"x")), "data/demo_0/actions holds |S1, not numbers"),
         (filled("data/demo_0/obs/robot0_eef_pos", np.nan), "has values that are not finite"),
         (filled("data/demo_0/actions", np.inf), "data/demo_0/actions has values that are not finite"),
+        (filled("data/demo_0/actions", -1.5), "data/demo_0/actions reach to 1.5, allowed is -1 to 1"),
         (replaced("data/demo_0", h5py.ExternalLink("other.hdf5", "/demo_0")), "is a link, which is not followed"),
         (replaced("data/demo_0/actions", h5py.SoftLink("/data/demo_1/actions")), "is a link, which is not followed"),
         (replaced("data", h5py.ExternalLink("other.hdf5", "/data")), "'data' of 'data' is a link"),
@@ -320,6 +323,10 @@ def inflated(file):
         (in_env_args(env_name="PickPlaceCan"), "made in 'PickPlaceCan', needed is 'Lift'"),
         (in_env_args(robots=["Sawyer"]), "made with robots ['Sawyer'], needed is 'Panda'"),
         (in_env_args(control_freq=10), "made with control_freq 10, needed is 20"),
+        (in_env_args(gripper_types="RethinkGripper"), "made with gripper_types 'RethinkGripper', needed is 'default'"),
+        (in_env_args(initialization_noise=None), "made with initialization_noise None, needed is 'default'"),
+        (in_env_args(bin1_pos=[0, 0, 1]), "made with bin1_pos [0, 0, 1], which the task's environment does not have"),
+        (with_arm(gripper={"type": "JOINT"}), "made with the gripper's controller {'type': 'JOINT'}"),
         (in_env_args(controller_configs=None), "env_args has no controller for the arm"),
         (with_arm(type="JOINT_VELOCITY"), "made with a controller whose type is 'JOINT_VELOCITY', needed is 'OSC_POSE'"),
         (with_arm(kp=300), "made with a controller whose kp is 300, needed is 150"),
