@@ -22,10 +22,12 @@ from envs.dataset import Dataset
 from envs.fetch import SHARDED, fetch
 from envs.rows import Starts
 from envs.task import Protocol, Task
-from eval.config.configure import PRESETS, Config, configure, name_of
+from eval.config.config import Config, name_of
+from eval.config.configure import configure
 from eval.config.listing import listing
 from eval.config.methods import METHODS
 from eval.config.options import add_fields
+from eval.config.presets import PRESETS
 from eval.results import record
 from eval.results.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
 from eval.results.provenance import describe

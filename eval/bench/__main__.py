@@ -41,7 +41,8 @@ from envs.scripts.play import Script, accepted_episode, make_collection_env
 from envs.suites.ogbench import OGBenchTask
 from envs.suites.robomimic import RobomimicTask
 from envs.task import Task
-from eval.config.configure import Config, configure
+from eval.config.config import Config
+from eval.config.configure import configure
 from eval.config.methods import METHODS
 from eval.results.provenance import commit, device_name, versions
 from eval.run import choose_device

@@ -6,11 +6,12 @@ from tabulate import tabulate
 
 from algos.base import Algorithm
 from backbones.base import Backbone, names
-from envs.command import first_line
 from envs.suites import TASKS
 from envs.task import Task
-from eval.config.configure import PRESETS, Config, configure, name_of
+from eval.config.config import Config, name_of
+from eval.config.configure import configure
 from eval.config.methods import METHODS
+from eval.config.presets import PRESETS
 
 NUMBERS = {
     "H": "algo.horizon",
@@ -27,7 +28,7 @@ NUMBERS = {
 def listing(task: Task, preset: str) -> str:
     """Backbones, algorithms, presets and tasks, and every method's numbers on one of the tasks."""
     tasks = [[t.name, t.obs_dim, t.action_dim, t.time_limit, t.dataset, ", ".join(t.protocols)] for t in TASKS.values()]
-    presets = [(f"  {name}", first_line(preset.__doc__)) for name, preset in PRESETS.items()]
+    presets = [(f"  {name}", preset.about) for name, preset in PRESETS.items()]
     return "\n\n".join(
         [
             f"backbones   {', '.join(names('backbones', Backbone))}",

@@ -151,13 +151,9 @@ TABLE_8: dict[str, Values] = {
     "puzzle-3x3-task4": {"elite_weight": 0.5, "num_elites": 8, "temperatures": (0.01, 0.05)},
     "puzzle-4x4-task4": {"elite_weight": 0.5, "num_elites": 16, "num_candidates": 32, "temperatures": (0.01, 0.05)},
 }
-"""DFP's numbers in the offline protocol, by task; other tasks take those of cube-single-task2."""
+"""DFP's numbers in the offline protocol, by task."""
 
 
-def values_of(method: str | None, task: str, dataset: str, protocol: str) -> dict[str, Any]:
-    """A method's values for a task and a protocol; a free combination of algorithm and backbone has none of its own."""
-    own = METHODS[method].on(dataset) if method else {}
-    if protocol == "offline":
-        table_8 = TABLE_8.get(task, TABLE_8["cube-single-task2"]) if method == "dfp" else {}
-        return {**own, **OFFLINE, **table_8}
-    return own
+def table_8(task: str) -> Values:
+    """DFP's numbers in the offline protocol; tasks that the table does not have take those of cube-single-task2."""
+    return TABLE_8.get(task, TABLE_8["cube-single-task2"])

@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from eval.config.configure import Config, name_of
+from eval.config.config import Config, name_of
 from eval.results import record
 
 RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"

@@ -11,7 +11,7 @@ import torch
 
 from envs.dataset import Dataset
 from envs.physics import physics_fingerprint
-from eval.config.configure import Config
+from eval.config.config import Config
 from eval.results.record import SCHEMA
 
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")

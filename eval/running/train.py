@@ -17,7 +17,7 @@ from algos.base import Batch
 from algos.learner import Actor, Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
-from eval.config.configure import Config
+from eval.config.config import Config
 from eval.results.folder import FORMAT, write_atomically
 from eval.results.record import Writer
 from eval.running.rollout import TRAIN, Evaluator, action_rng, reset_seed

@@ -15,7 +15,8 @@ import torch
 
 from eval import run
 from eval.bench import __main__ as bench
-from eval.config.configure import PRESETS, configure
+from eval.config.configure import configure
+from eval.config.presets import PRESETS
 from tables.figures.growth import growth
 from tables.spec import TABLES
 

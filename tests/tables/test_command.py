@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from eval import run
-from eval.config.configure import PRESETS
+from eval.config.presets import PRESETS
 from tables import spec
 from tables.__main__ import COMMANDS, main
 from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records

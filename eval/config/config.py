@@ -1,0 +1,121 @@
+"""A run, whole: every number that its result depends on, to JSON and back."""
+
+import dataclasses
+import hashlib
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from algos.base import Algorithm
+from backbones.base import Backbone, find, option
+from envs.replay import DataOrder
+from envs.task import Protocol, SuccessTiming, Task, find_task
+
+SIZES = {"width", "depth", "critic_width", "critic_depth"}
+
+
+@dataclass(frozen=True)
+class Config:
+    """One run, whole: equal configurations, data and machine give equal results."""
+
+    task: Task
+    method: str
+    backbone: Backbone
+    algo: Algorithm
+    preset: str
+    protocol: Protocol
+    changes: dict[str, Any]  # options in which the run is not the method in this preset
+    seeds: tuple[int, ...] = option((0,), "seeds to train together in this process")
+    offline_steps: int = option(1_000_000, "gradient steps on the dataset alone")
+    online_steps: int = option(1_000_000, "environment steps a seed, one gradient step each")
+    online_warmup: int = option(5_000, "online environment steps before the first online gradient step")
+    replay_capacity: int = option(0, "online rows kept a seed; 0 keeps all")
+    data_order: DataOrder = option(
+        "uniform", "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last"
+    )
+    eval_every: int = option(100_000, "steps between evaluations; the end of each phase is always evaluated")
+    eval_episodes: int = option(100, "episodes of an evaluation, for each seed")
+    log_every: int = option(1_000, "steps between lines of metrics")
+    success_timing: SuccessTiming = option("post", "OGBench: success describes the state after (post) or before (pre) the step")
+
+    def __post_init__(self) -> None:
+        if reason := self.algo.misfit(self.backbone):
+            raise ValueError(f"{name_of(self.algo)} with {name_of(self.backbone)}: {reason}")
+        _check_numbers(self.backbone, "backbone.")
+        _check_numbers(self.algo, "algo.")
+        for name in ("offline_steps", "online_steps", "online_warmup", "replay_capacity"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} {getattr(self, name)}: must not be negative")
+        if 0 < self.replay_capacity <= self.algo.horizon:
+            raise ValueError(f"replay_capacity {self.replay_capacity}: must exceed the horizon, {self.algo.horizon}, or be 0")
+        for name in ("eval_every", "eval_episodes", "log_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} {getattr(self, name)}: at least 1")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:
+            raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers from 0 to 2^63 - 1")
+
+    def to_json(self) -> dict[str, Any]:
+        """The configuration as plain values: what a record, a checkpoint and a policy file keep."""
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain["task"] = self.task.name
+        for part in ("backbone", "algo"):
+            plain[part] = {"name": name_of(plain[part]), **asdict(plain[part])}
+        return json.loads(json.dumps(plain))
+
+    @staticmethod
+    def from_json(plain: Mapping[str, Any]) -> "Config":
+        """The configuration that `to_json` wrote, equal to it and with the same digest.
+
+        ValueError in one line for a field that is unknown, missing or of another type, and for all that `Config` refuses.
+        """
+        return _read_fields(Config, plain, "")
+
+    def digest(self) -> str:
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:12]
+
+
+def name_of(part: Backbone | Algorithm) -> str:
+    """The name on the command line: that of the file which defines it."""
+    return type(part).__module__.rpartition(".")[2]
+
+
+def _check_numbers(part: Backbone | Algorithm, prefix: str) -> None:
+    """ValueError for what no backbone and no algorithm can use."""
+    for f in dataclasses.fields(part):
+        value = getattr(part, f.name)
+        if any(isinstance(x, float) and not math.isfinite(x) for x in (value if isinstance(value, tuple) else (value,))):
+            raise ValueError(f"{prefix}{f.name} {value}: must be a finite number")
+        if f.name in SIZES and value < 1:
+            raise ValueError(f"{prefix}{f.name} {value}: at least 1")
+
+
+def _read_fields(cls: type, plain: Any, prefix: str) -> Any:
+    """A dataclass from plain values of all its fields and no others."""
+    if not isinstance(plain, Mapping):
+        raise ValueError(f"configuration: {prefix or 'it '}is {plain!r}, not an object with fields")
+    hints, names = get_type_hints(cls), [f.name for f in dataclasses.fields(cls)]
+    if missing := [name for name in names if name not in plain]:
+        raise ValueError(f"configuration: no '{prefix}{missing[0]}'")
+    if unknown := [name for name in plain if name not in names]:
+        raise ValueError(f"configuration: unknown '{prefix}{unknown[0]}'; there are {', '.join(names)}")
+    return cls(**{name: _read_value(hints[name], plain[name], prefix + name) for name in names})
+
+
+def _read_value(hint: Any, plain: Any, name: str) -> Any:
+    """A plain value as the type that its field has."""
+    if hint is Task:
+        return find_task(plain)
+    if hint in (Backbone, Algorithm):
+        folder = {Backbone: "backbones", Algorithm: "algos"}[hint]
+        own = dict(plain) if isinstance(plain, Mapping) else {}
+        return _read_fields(find(folder, hint, own.pop("name", "")), own, f"{name}.")
+    if get_origin(hint) is tuple and isinstance(plain, list):
+        return tuple(_read_value(get_args(hint)[0], entry, name) for entry in plain)
+    if get_origin(hint) is dict and isinstance(plain, Mapping):
+        return {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    fits = plain in get_args(hint) if get_origin(hint) is Literal else type(plain) in {float: (float, int)}.get(hint, (hint,))
+    if not fits:
+        raise ValueError(f"configuration: {name} is {plain!r}, needed is {getattr(hint, '__name__', hint)}")
+    return plain

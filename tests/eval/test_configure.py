@@ -1,0 +1,66 @@
+"""Configurations: layers of values, and what a record keeps of them."""
+
+import json
+
+import pytest
+
+from envs.suites import TASKS
+from eval.config.config import Config
+from eval.config.configure import configure
+from eval.config.methods import METHODS
+from eval.config.presets import PRESETS
+
+
+@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("method", METHODS)
+def test_json_gives_the_configuration_back(method, preset):
+    for task in TASKS:
+        for protocol in ("offline-to-online", "offline"):
+            config = configure(task, method, preset=preset, protocol=protocol)
+            again = Config.from_json(json.loads(json.dumps(config.to_json())))
+            assert again == config and again.digest() == config.digest()
+
+
+def test_json_gives_changes_of_every_type_back():
+    changes = {"backbone.temperatures": (0.1, 1), "algo.elite_weight": 2, "seeds": (3, 4), "data_order": "shards"}
+    config = configure(**changes)
+    assert Config.from_json(config.to_json()) == config
+    assert config.changes == {name: value for name, value in changes.items() if name != "seeds"}
+
+
+@pytest.mark.parametrize(
+    ("part", "field", "value", "words"),
+    [
+        ("algo", "num_elits", 4, "unknown 'algo.num_elits'; there are"),
+        ("algo", "num_elites", None, "algo.num_elites is None, needed is int"),
+        ("algo", "num_elites", 99, "K must lie in 1..N"),
+        ("algo", "horizon", True, "algo.horizon is True, needed is int"),
+        ("algo", "name", "sac", "unknown algorithm 'sac'"),
+        ("algo", "ranking", "float8", "algo.ranking is 'float8'"),
+        ("backbone", "temperatures", [0.1, "h"], "backbone.temperatures is 'h', needed is float"),
+        ("backbone", "width", 0, "backbone.width 0: at least 1"),
+        ("backbone", "output_gain", float("nan"), "must be a finite number"),
+        ("", "task", "cube-sngle-task2", "did you mean cube-single-task2"),
+        ("", "protocol", "online", "protocol is 'online'"),
+        ("", "backbone", None, "unknown backbone ''"),
+    ],
+)
+def test_json_that_is_no_configuration_is_refused(part, field, value, words):
+    plain = configure().to_json()
+    (plain[part] if part else plain)[field] = value
+    with pytest.raises(ValueError, match=r"^[^\n]+$") as refusal:
+        Config.from_json(plain)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(("part", "field"), [("algo", "horizon"), ("backbone", "width"), ("", "seeds")])
+def test_a_missing_field_is_named(part, field):
+    plain = configure().to_json()
+    del (plain[part] if part else plain)[field]
+    with pytest.raises(ValueError, match=f"^configuration: no '{part}.?{field}'$"):
+        Config.from_json(plain)
+
+
+def test_an_unknown_option_is_refused_with_the_nearest():
+    with pytest.raises(ValueError, match=r"^unknown option 'algo.num_elits'; did you mean algo.num_elites"):
+        configure(**{"algo.num_elits": 3})
