@@ -17,7 +17,7 @@ from tables.costs import load_benches
 from tables.document import write_table
 from tables.render import FORMATS, render, to_csv
 from tables.result import Result
-from tables.sources.runs import folders, load
+from tables.sources.runs import files, load
 from tables.spec import PRESETS
 
 FIGURES = ("1", "3", "4", "5")
@@ -68,8 +68,8 @@ def tables(arguments: list[str]) -> None:
         raise ValueError(f"name a table, of {', '.join(NAMES)}, or --all")
     if options.source == "paper":
         return show(list(map(from_paper, names)), options.format, options.into)
-    paths = folders(options.runs)
-    runs, benches = load(paths), load_benches(paths)
+    found = files(options.runs)
+    runs, benches = load(found), load_benches(found)
     if options.against:
         return show([beside(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
     results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]

@@ -13,7 +13,7 @@ from tables.against import COLUMNS, EXPLAINED, FAINT, contrast
 from tables.cells import build
 from tables.render import FORMATS, render
 from tables.result import Cell, Line, Number, Result
-from tables.sources.runs import folders, load
+from tables.sources.runs import files, load
 from tables.spec import Row, Table, each, label_of
 
 
@@ -109,9 +109,9 @@ def main(arguments: list[str]) -> None:
     )
     parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
     options = parser.parse_args(arguments)
-    ours = entries(load(folders(options.runs)), options.mixed)
+    ours = entries(load(files(options.runs)), options.mixed)
     paper = options.against == ["paper"]
-    theirs = printed() if paper else entries(load(folders([Path(path) for path in options.against])), options.mixed)
+    theirs = printed() if paper else entries(load(files([Path(path) for path in options.against])), options.mixed)
     known = sorted({entry.method for entry in theirs})
     if options.against_method and options.against_method not in known:
         raise ValueError(f"unknown --against-method '{options.against_method}'; there are {', '.join(known)}")

@@ -35,10 +35,10 @@ def published_10() -> Result:
     return published.verbatim("10", TITLES["10"], corner="experiment", numeric=True)
 
 
-def load_benches(paths: Iterable[Path]) -> list[Bench]:
-    """The records of `eval.bench` in these folders; each knows its path."""
+def load_benches(files: Iterable[Path]) -> list[Bench]:
+    """The records of `eval.bench` among these files; each knows its path."""
     benches = []
-    for path in (file for folder in paths if folder.is_dir() for file in sorted(folder.rglob("*.json"))):
+    for path in (file for file in files if file.suffix == ".json"):
         try:
             bench = json.loads(path.read_bytes())
             if {"preset", "updates", "action_ms", "device", "commit"} <= bench.keys():

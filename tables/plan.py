@@ -12,7 +12,7 @@ from tables import published
 from tables.build import NAMES, check, from_records
 from tables.costs import Bench, load_benches, update_ms
 from tables.result import Gap
-from tables.sources.runs import folders, load
+from tables.sources.runs import files, load
 from tables.spec import PRESETS
 
 
@@ -69,8 +69,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--shell", action="store_true", help="print the commands alone, one a line")
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)
-    paths = folders(options.runs)
-    runs, benches = load(paths), load_benches(paths)
+    found = files(options.runs)
+    runs, benches = load(found), load_benches(found)
     results = [from_records(name, runs, benches, options.preset) for name in options.tables]
     gaps = {gap.command: gap for result in results for gap in result.gaps()}
     print("\n".join(gaps) if options.shell else show(list(gaps.values()), runs, benches))

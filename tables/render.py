@@ -88,6 +88,7 @@ def escape_latex(text: str) -> str:
         "τ": r"$\tau$",
         "×": r"$\times$",
         "†": r"$\dagger$",
+        **{c: f"${c}$" for c in "<>|"},  # in LaTeX's default font encoding these print as other signs
     }
     return "".join((special | symbols).get(c, c) for c in text)
 

@@ -24,7 +24,7 @@ from tables.figures.curves import rows_of
 from tables.figures.draw import FIGURES, draw
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
-from tables.sources.runs import folders, load
+from tables.sources.runs import files, load
 from tables.spec import PRESETS, TABLES, label_of
 
 PLAIN = Style("{}", "{}", "{}")
@@ -225,7 +225,7 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html")
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)
-    paths = folders(options.runs)
-    data = collect(options.tables or NAMES, load(paths), load_benches(paths), options.preset, options.mixed)
+    found = files(options.runs)
+    data = collect(options.tables or NAMES, load(found), load_benches(found), options.preset, options.mixed)
     options.out.write_text(page(data), encoding="utf-8")
     print(options.out)

@@ -12,6 +12,7 @@ last one counts. A torn last line is ignored. Nothing is learned from a record's
 import errno
 import json
 import os
+import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -114,9 +115,20 @@ def _seconds(lines: list[dict[str, Any]]) -> float | None:
     return sum(told) if len(told) == sessions else None
 
 
-def find(folder: Path) -> list[Path]:
-    """Every record below a folder."""
-    return sorted(folder.rglob("*.jsonl"))
+def find(folder: Path, suffixes: tuple[str, ...] = (".jsonl",)) -> list[Path]:
+    """Every record below a folder, or file that ends so, also behind links. A folder that cannot be read is named on stderr."""
+    found, visited = [], set()
+    for where, folders, names in os.walk(folder, onerror=_unread, followlinks=True):
+        if (real := os.path.realpath(where)) in visited:  # a link that leads back
+            folders.clear()
+            continue
+        visited.add(real)
+        found += [Path(where, name) for name in names if name.endswith(suffixes)]
+    return sorted(found)
+
+
+def _unread(error: OSError) -> None:
+    print(f"left out: {error.filename}: {error.strerror}", file=sys.stderr)
 
 
 def _drop_torn_line(path: Path) -> None:

@@ -18,7 +18,7 @@ from eval.results.record import Run
 from tables.figures.curves import common, final_scores, points, rows_of, summary
 from tables.figures.style import COLUMN, PAGE, check_suffix, in_steps, looks, save, shade_offline, style
 from tables.rules import is_imported
-from tables.sources.runs import folders, load
+from tables.sources.runs import files, load
 from tables.spec import MAIN, PRESETS, TABLES, Row, cubes, label_of, rows
 from tables.stats import Estimate, bootstrap, interquartile_mean, mean, performance_profile, probability_of_improvement
 
@@ -224,7 +224,7 @@ def main(arguments: list[str]) -> None:
         "--out", type=Path, default=Path("figures"), help="a png or pdf file, or a folder for both of each figure"
     )
     options = parser.parse_args(arguments)
-    runs = load(folders(options.runs))
+    runs = load(files(options.runs))
     if options.out.suffix:
         if len(options.figures) > 1:
             raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")

@@ -1,6 +1,7 @@
 """How every figure looks: one colour a method, sizes in inches on paper, equal bytes for equal records."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,7 @@ RC: Any = {
     "lines.linewidth": 1.3,
     "lines.markersize": 3.2,
     "pdf.fonttype": 42,
+    "text.parse_math": False,  # a dollar sign in a name is one
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
 }
@@ -58,9 +60,13 @@ METADATA: dict[str, dict[str, None]] = {
 }
 
 
-def style() -> Any:
-    """The context to draw and save in."""
-    return matplotlib.rc_context(RC)
+@contextmanager
+def style() -> Iterator[None]:
+    """To draw and save in: matplotlib's own settings with ours, none of the user's."""
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(RC)
+        yield
 
 
 def looks(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:

@@ -24,38 +24,49 @@ REQUIRED = ("method", "task", "seed", "step", "success")
 
 
 def read_csv(path: Path) -> list[Run]:
-    """A finished run for each method, task and seed; bad lines are named on stderr. ValueError where a column is missing."""
-    evaluations: dict[tuple[str, str, int], list[dict[str, Any]]] = defaultdict(list)
-    for number, line in read_lines(path):
+    """A finished run for each method, task and seed; bad lines are named on stderr. ValueError where a column is missing.
+
+    Of two lines for one step the later one counts, as in a record, and stderr says so.
+    """
+    evaluations: dict[tuple[str, str, int], dict[tuple[str, int], dict[str, Any]]] = defaultdict(dict)
+    columns, lines = read_lines(path)
+    for number, fields in lines:
         try:
-            key, evaluation = parse(line)
+            key, evaluation = parse(columns, fields)
         except ValueError as error:
             print(f"left out: {path}, line {number}: {error}", file=sys.stderr)
             continue
-        evaluations[key].append(evaluation)
-    return [run(path, *key, found) for key, found in evaluations.items()]
+        step = (evaluation["phase"], evaluation["step"])
+        if step in evaluations[key]:
+            print(f"{path}, line {number}: in place of an earlier line for this seed and step", file=sys.stderr)
+        evaluations[key][step] = evaluation
+    return [run(path, *key, list(found.values())) for key, found in evaluations.items()]
 
 
-def read_lines(path: Path) -> list[tuple[int, dict[str, str | None]]]:
-    """The lines by column, numbered as in the file. ValueError for what is no such table."""
+def read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
+    """The columns' names, and the lines, numbered as in the file. ValueError for what is no such table."""
     try:
         with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = csv.DictReader(file)
-            found = [(lines.line_num, line) for line in lines]
+            lines = csv.reader(file)
+            columns = [name.strip() for name in next(lines, ())]
+            found = [(lines.line_num, fields) for fields in lines if fields]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
-    if absent := [name for name in REQUIRED if name not in (lines.fieldnames or ())]:
+    if absent := [name for name in REQUIRED if name not in columns]:
         raise ValueError(f"{path}: no column {absent[0]}; results have {', '.join(REQUIRED)} and may have phase")
-    return found
+    if twice := [name for name in (*REQUIRED, "phase") if columns.count(name) > 1]:
+        raise ValueError(f"{path}: {columns.count(twice[0])} columns {twice[0]}")
+    return columns, found
 
 
-def parse(line: dict[str, str | None]) -> tuple[tuple[str, str, int], dict[str, Any]]:
+def parse(columns: list[str], fields: list[str]) -> tuple[tuple[str, str, int], dict[str, Any]]:
     """One line: whose it is, and the evaluation as a record has it. ValueError names what is wrong."""
-    for name in REQUIRED:
-        if not (line[name] or "").strip():
-            raise ValueError(f"no {name}")
-    values = {name: str(line[name]).strip() for name in REQUIRED}
-    phase = (line.get("phase") or "online").strip()
+    if len(fields) != len(columns):
+        raise ValueError(f"{len(fields)} fields, the header has {len(columns)}")
+    values = dict(zip(columns, map(str.strip, fields), strict=True))
+    if empty := [name for name in REQUIRED if not values[name]]:
+        raise ValueError(f"no {empty[0]}")
+    phase = values.get("phase") or "online"
     if phase not in PHASES:
         raise ValueError(f"phase {phase!r}: offline or online")
     for name in ("seed", "step"):

@@ -20,18 +20,22 @@ CONFIG = {
 }
 
 
-def folders(given: list[Path] | None) -> list[Path]:
-    """The folders and files to read: those given, which must exist, or records/ and runs/ where they are."""
+def files(given: list[Path] | None) -> list[Path]:
+    """What may hold results in these folders, which must exist, or in records/ and runs/ where they are: each file once."""
     for path in given or ():
         if not path.exists():
             raise ValueError(f"{path}: no such file or folder")
-    return given or [path for path in (Path("records"), Path("runs")) if path.exists()]
+    folders = given or [path for path in (Path("records"), Path("runs")) if path.exists()]
+    every = [file for path in folders for file in ([path] if path.is_file() else find(path, (".jsonl", ".csv", ".json")))]
+    return list({file.resolve(): file for file in every}.values())
 
 
-def load(paths: Iterable[Path]) -> list[Run]:
-    """Every record, and every imported CSV file, in these files and folders; what is damaged is named on stderr."""
+def load(files: Iterable[Path]) -> list[Run]:
+    """The runs in these records and CSV files; what is damaged is named on stderr. Other JSON files hold none."""
     runs: list[Run] = []
-    for path in files(paths):
+    for path in files:
+        if path.suffix == ".json":
+            continue
         try:
             found = read_csv(path) if path.suffix == ".csv" else [read(path, metrics=False)]
             for run in found:
@@ -42,12 +46,6 @@ def load(paths: Iterable[Path]) -> list[Run]:
         except OSError as error:
             print(f"left out: {path}: {error.strerror}", file=sys.stderr)
     return runs
-
-
-def files(paths: Iterable[Path]) -> list[Path]:
-    """The records and CSV files, each once."""
-    every = [file for path in paths for file in ([path] if path.is_file() else [*find(path), *sorted(path.rglob("*.csv"))])]
-    return list({file.resolve(): file for file in every}.values())
 
 
 def check(run: Run) -> None:

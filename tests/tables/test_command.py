@@ -16,7 +16,7 @@ from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
 from tables.document import with_table
 from tables.figures.curves import points, rows_of
 from tables.figures.draw import beside, draw
-from tables.sources.runs import load
+from tables.sources.runs import files, load
 
 ROOT = Path(__file__).parents[2]
 
@@ -104,7 +104,7 @@ def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, 
 
 
 def test_the_readme_s_picture_is_what_the_records_give(tmp_path):
-    draw("curves", load([ROOT / "records" / "quick"]), tmp_path / "curve.png", "quick")
+    draw("curves", load(files([ROOT / "records" / "quick"])), tmp_path / "curve.png", "quick")
     stored = (ROOT / "records" / "quick" / "learning_curve.png").read_bytes()
     assert (tmp_path / "curve.png").read_bytes() == stored, "records/README.md has the command that draws it"
 
@@ -140,6 +140,6 @@ def test_figures_are_drawn_into_a_file_or_a_folder(tmp_path, write_run, tables, 
 def test_imported_curves_are_methods_of_their_own_beside_ours(tmp_path, write_run):
     write_run("a", {0: [1]})
     (tmp_path / "theirs.csv").write_text("method,task,seed,step,success\ndfp,cube-double-task2,0,20,0.5\n")
-    runs = beside(load([tmp_path]), "paper")
+    runs = beside(load(files([tmp_path])), "paper")
     assert {row.label for row in rows_of(runs)} == {"DFP", "DFP (imported)"}
     assert set(points(runs, rows_of(runs), "paper")["label"]) == {"DFP", "DFP (imported)"}

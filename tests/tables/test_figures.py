@@ -1,5 +1,8 @@
 """What the figures draw: the right runs, at the right steps, with the right means, in colours that stay apart."""
 
+import os
+import subprocess
+import sys
 from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
@@ -18,6 +21,7 @@ from tables.figures.draw import FIGURES, draw, improvements, online_curves, succ
 from tables.figures.style import looks
 from tables.spec import TABLES, Row, rows
 
+ROOT = Path(__file__).parents[2]
 TASK = "cube-double-task2"
 OFFLINE_STEPS = 30
 
@@ -216,6 +220,26 @@ def test_a_pdf_is_the_same_each_time_too(tmp_path, every_run):
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
+def test_the_reader_s_matplotlib_settings_change_no_picture(tmp_path, every_run):
+    draw("improvement", every_run, tmp_path / "plain.png")
+    with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "black", "savefig.bbox": "tight"}):
+        draw("improvement", every_run, tmp_path / "theirs.png")
+    assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()
+
+
+def test_pictures_need_no_notebook_s_backend():
+    code = "import tables.figures.draw, matplotlib; print(matplotlib.get_backend())"
+    theirs = {**os.environ, "MPLBACKEND": "module://a_notebook_s"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=theirs, capture_output=True, text=True)
+    assert done.stdout == "agg\n", done.stderr
+
+
+def test_a_name_with_dollars_is_drawn(tmp_path):
+    name = "c$\\frac{$"
+    draw("curves", [make_run({0: 0.5}, method=name)], tmp_path / "a.png")
+    assert (tmp_path / "a.png").exists()
+
+
 def test_refusals_are_one_line_and_leave_no_file(tmp_path, every_run):
     with pytest.raises(ValueError, match=r"a figure is a .png or .pdf file"):
         draw("1", every_run, tmp_path / "a.jpg")
@@ -262,6 +286,6 @@ def test_a_run_without_metrics_or_without_evaluations_is_drawn_and_one_without_b
 
 
 def test_a_committed_record_has_its_picture(tmp_path):
-    record, *_ = find(Path(__file__).parents[2] / "records")
+    record, *_ = find(ROOT / "records")
     run_picture(read(record), tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000

@@ -52,7 +52,9 @@ def test_without_a_phase_lines_are_online(tmp_path, cell):
         ("dfp,cube-double-task2,0,online,-1,1", "step '-1': a whole number"),
         ("dfp,cube-double-task2,x,online,1,1", "seed 'x': a whole number"),
         ("dfp,cube-double-task2,0,middle,1,1", "phase 'middle': offline or online"),
-        ("dfp", "no task"),
+        ("dfp", "1 fields, the header has 6"),
+        ("dfp,cube-double-task2,0,online,20,0,88", "7 fields, the header has 6"),
+        (",cube-double-task2,0,online,20,1", "no method"),
     ],
 )
 def test_bad_lines_are_named_and_the_rest_counts(path, capsys, cell, line, words):
@@ -76,3 +78,24 @@ def test_what_is_no_table_is_named_and_labels_are_methods(tmp_path, capsys):
     captured = capsys.readouterr()
     assert all(f"left out: {tmp_path / name}: " in captured.err for name in ("bytes.csv", "long.csv"))
     assert "50.0 (1/5)" in captured.out
+
+
+def test_of_two_lines_for_a_step_the_later_one_counts(path, capsys, cell):
+    path.write_text(GOOD + "dfp,cube-double-task2,1,online,20,0.5\n")
+    assert cell("1", "--preset", "imported")["mean"] == "62.5"
+    read_csv(path)
+    assert capsys.readouterr().err == f"{path}, line 6: in place of an earlier line for this seed and step\n"
+
+
+def test_spaces_are_no_part_of_a_header_or_a_value(tmp_path, cell):
+    (tmp_path / "spaces.csv").write_text("method, task , seed, step, success\ndfp, cube-double-task2, 0, 20, 0.5\n")
+    assert cell("1", "--preset", "imported")["mean"] == "50"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "no column method"), ("method,task,seed,step,success,success\n", "2 columns success")]
+)
+def test_a_table_without_its_columns_is_named(tmp_path, capsys, text, words):
+    (tmp_path / "theirs.csv").write_text(text)
+    assert main(["1", "--runs", str(tmp_path)]) == 0
+    assert f"left out: {tmp_path / 'theirs.csv'}: {words}" in capsys.readouterr().err

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tables.render import render, to_csv
+from tables.render import escape_latex, render, to_csv
 from tables.result import Cell, Line, Number, Result
 from tables.rules import GENERATED
 
@@ -45,6 +45,10 @@ TABLE = Result(
 )
 def test_a_table_looks_as_in_its_golden_file(format, suffix):
     assert render(TABLE, format).rstrip("\n") + "\n" == (GOLDEN / f"table.{suffix}").read_text(encoding="utf-8")
+
+
+def test_latex_prints_the_signs_that_its_default_fonts_lack():
+    assert escape_latex("p < 0.001 | > 2") == "p $<$ 0.001 $|$ $>$ 2"
 
 
 def test_csv_keeps_every_digit_and_has_one_header():

@@ -1,9 +1,12 @@
 """Damaged records are named, and the rest goes on."""
 
 import json
+import os
+from pathlib import Path
 
 import pytest
 
+from eval.results.record import find
 from tables.__main__ import main
 
 
@@ -75,6 +78,34 @@ def test_a_record_found_twice_counts_once(tmp_path, write_run, capsys):
     path = write_run("a", {0: [1]})
     assert main(["1", "--runs", str(tmp_path), str(path), "--format", "csv"]) == 0
     assert "has 2 runs" not in capsys.readouterr().out
+
+
+def test_records_behind_a_link_count_and_each_once(tmp_path, write_run, tables):
+    record = write_run("a", {0: [1]})
+    elsewhere, runs = tmp_path / "elsewhere", tmp_path / "runs"
+    (elsewhere / "back").mkdir(parents=True)
+    runs.mkdir()
+    record.rename(elsewhere / "a.jsonl")
+    (runs / "linked").symlink_to(elsewhere)
+    (elsewhere / "back" / "again").symlink_to(runs)
+    assert find(runs) == [runs / "linked" / "a.jsonl"]
+    assert "100.0 (1/5)" in tables("1")
+
+
+def test_a_folder_that_cannot_be_read_is_named(tmp_path, write_run, monkeypatch, capsys):
+    write_run("a", {0: [1]})
+    (tmp_path / "locked").mkdir()
+
+    def scandir(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", path)
+        return everything(path)
+
+    everything = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    assert main(["1", "--runs", str(tmp_path)]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == f"left out: {tmp_path / 'locked'}: Permission denied\n" and "(1/5)" in captured.out
 
 
 def test_a_folder_that_is_not_there_is_refused(refused, tmp_path):
