@@ -11,17 +11,14 @@ from importlib import import_module
 from pathlib import Path
 
 from envs.command import Parser, run_command
-from tables.against import beside
+from tables.against import against_paper
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
 from tables.costs import load_benches
 from tables.document import write_table
 from tables.render import FORMATS, render, to_csv
 from tables.result import Result
 from tables.sources.runs import files, load
-from tables.spec import PRESETS
-
-FIGURES = ("1", "3", "4", "5")
-"""Those of the paper that come from runs."""
+from tables.spec import ANY_PRESET
 
 COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures.draw", "report": "tables.report"}
 
@@ -43,7 +40,7 @@ def tables(arguments: list[str]) -> None:
     )
     parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
     parser.add_argument(
-        "--preset", choices=PRESETS, default="paper", help="of the runs to count (default: paper; quick: its own)"
+        "--preset", choices=ANY_PRESET, default="paper", help="of the runs to count (default: paper; quick: its own)"
     )
     parser.add_argument("--source", choices=("records", "paper"), default="records", help="paper: the numbers that it prints")
     parser.add_argument(
@@ -71,11 +68,12 @@ def tables(arguments: list[str]) -> None:
     found = files(options.runs)
     runs, benches = load(found), load_benches(found)
     if options.against:
-        return show([beside(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
+        return show([against_paper(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
     results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]
     show(results, options.format, options.into)
     if options.all:
-        from tables.figures.draw import draw_into  # here, since pictures take a second to import
+        from tables.figures.draw import IN_PAPER as FIGURES  # here, since pictures take a second to import
+        from tables.figures.draw import draw_into
 
         draw_into(options.figures, FIGURES, runs, options.preset)
 

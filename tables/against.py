@@ -20,7 +20,7 @@ FAINT = "Where no interval is given, one seed or no spread at all leaves the unc
 PRECISE = {"1": "6", "2": "6"}  # the same numbers with one more decimal of the std
 
 
-def beside(name: str, runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
+def against_paper(name: str, runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
     """A line for each method, column and phase of a table of success rates."""
     table, source = TABLES[name], PRECISE.get(name, name)
     ours, theirs, phases = build(name, table, runs, preset, mixed), published.cells(source), TABLES[source].phases

@@ -1,35 +1,49 @@
 """Every table by its name: from records, or as the paper prints it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from eval.results.record import Run
 from tables import cells, costs, published, settings
 from tables.result import Result
 from tables.spec import TABLES
 
-NAMES = ("1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "quick")
-IN_PAPER = [name for name in NAMES if name != "quick"]
-COMPARABLE = [name for name in IN_PAPER if name in TABLES]
+
+@dataclass(frozen=True)
+class Other:
+    """A table of the paper that is not of success rates, so that `TABLES` cannot have it."""
+
+    from_paper: Callable[[], Result]
+    from_records: Callable[[Sequence[Run], Sequence[costs.Bench], str], Result]
+
+
+OTHERS = {
+    "5": Other(settings.published_5, lambda runs, benches, preset: settings.build_5(runs, preset)),
+    "8": Other(settings.published_8, lambda runs, benches, preset: settings.build_8(runs, preset)),
+    "9": Other(costs.published_9, lambda runs, benches, preset: costs.build_9(benches, preset)),
+    "10": Other(costs.published_10, lambda runs, benches, preset: costs.build_10(runs, preset)),
+}
+COMPARABLE = [name for name, table in TABLES.items() if table.in_paper]
 """The paper's tables of success rates."""
+IN_PAPER = sorted([*COMPARABLE, *OTHERS], key=int)
+NAMES = [*IN_PAPER, *(name for name in TABLES if name not in COMPARABLE)]
 
 
 def from_paper(name: str) -> Result:
-    """A table as the paper prints it."""
-    printed = {"5": settings.published_5, "8": settings.published_8, "9": costs.published_9, "10": costs.published_10}
-    return published.build(name) if name in TABLES else printed[name]()
+    """A table as the paper prints it: its averages as printed, the best marked by the rules."""
+    if name in OTHERS:
+        return OTHERS[name].from_paper()
+    table, found = TABLES[name], published.cells(name)
+    rows, columns = (list(dict.fromkeys(labels)) for labels in zip(*found, strict=True))
+    grid = [[found[row, column] for column in columns] for row in rows]
+    notes = published.read()[name].get("notes", ())
+    return cells.assemble(name, table, f"{table.title}. {published.SOURCE}.", rows, columns, grid, notes)
 
 
 def from_records(name: str, runs: Sequence[Run], benches: Sequence[costs.Bench], preset: str, mixed: bool = False) -> Result:
     """A table as the records have it. `mixed` shows means that the rules refuse, with a footnote."""
-    match name:
-        case "5":
-            return settings.build_5(runs, preset)
-        case "8":
-            return settings.build_8(runs, preset)
-        case "9":
-            return costs.build_9(benches, preset)
-        case "10":
-            return costs.build_10(runs, preset)
+    if name in OTHERS:
+        return OTHERS[name].from_records(runs, benches, preset)
     return cells.build(name, TABLES[name], runs, preset, mixed)
 
 

@@ -3,9 +3,11 @@
 import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from eval.results.record import Run
 from tables import rules
+from tables.commands import command
 from tables.result import Cell, Gap, Line, Number, Result
 from tables.spec import Column, Row, Table, belongs
 
@@ -22,6 +24,9 @@ def build(name: str, table: Table, runs: Iterable[Run], preset: str = "paper", m
     grid = [[cell(table, row, column, found, preset, mixed) for column in table.columns] for row in table.rows]
     single = [(column.label, i) for i, column in enumerate(table.columns) if len(column.tasks) == 1]
     notes = [note for label, i in single if (note := rules.unlike(label, (line[i] for line in grid)))]
+    if table.tail:
+        grid, told = with_moments(table, grid)
+        notes += told
     if table.average:
         grid = [[*line, rules.average(line)] for line in grid]
     columns = [column.label for column in table.columns] + ["Avg."] * table.average
@@ -56,7 +61,7 @@ def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixe
         own = [run for run in found.get((row.method, task, preset, table.protocol), ()) if belongs(run.start["config"], row)]
         by_seed, remarks = rules.counted(own, table.phases)
         notes += remarks
-        if by_seed and (conflict := rules.conflict(by_seed.values())):
+        if by_seed and (conflict := rules.conflict(by_seed.values(), table.phases, table.tail)):
             refused |= not mixed
             notes.append(f"mixed: {conflict}" if mixed else f"refused: {conflict}; --mixed shows the mean")
         for by_task, phase in zip(rates, table.phases, strict=True):
@@ -69,12 +74,22 @@ def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixe
     return Cell(numbers, word, table.seeds, used, tuple(rules.remarks(used) + notes), tuple(gaps))
 
 
+def with_moments(table: Table, grid: list[list[Cell]]) -> tuple[list[list[Cell]], list[str]]:
+    """Which evaluations a number is the mean of: said under the table, or, where cells differ in it, at each of them."""
+
+    def of(cell: Cell) -> list[str]:
+        found = dict.fromkeys(rules.moments(run, table.phases, table.tail) for run in cell.runs)
+        return [f"a seed's number is the mean of {moments}" for moments in found]
+
+    said = list(dict.fromkeys(note for line in grid for cell in line for note in of(cell)))
+    if len(said) < 2:
+        return grid, [note[0].upper() + note[1:] + "." for note in said]
+    return [[replace(cell, notes=(*cell.notes, *of(cell))) for cell in line] for line in grid], []
+
+
 def rate(run: Run, seed: int, phase: str, tail: float = 0.0) -> float:
-    """The success rate in percent of the phase's last evaluation, or the mean of those in the last part of its steps."""
-    last = run.last(seed, phase)
-    assert last
-    ends = [e for e in run.of(seed, phase) if e["step"] >= (1 - tail) * last["step"]]
-    return 100 * statistics.fmean(statistics.fmean(e["success"]) for e in ends)
+    """A seed's success rate in percent, as the mean of the evaluations that the rules average."""
+    return 100 * statistics.fmean(statistics.fmean(e["success"]) for e in rules.averaged(run.of(seed, phase), tail))
 
 
 def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]) -> list[Gap]:
@@ -83,6 +98,5 @@ def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]
     lacking = tuple(seed for seed in range(table.seeds) if seed not in have)[: max(table.seeds - len(have), 0)]
     if not lacking or preset == "imported":
         return []
-    options = f"{row.options(task, preset)} --task {task} --preset {preset} --protocol {table.protocol}"
-    command = f"python -m eval.run {options} --seeds {' '.join(map(str, lacking))}"
-    return [Gap(command, row.label, row.method, preset, task, table.protocol, lacking, table.seeds)]
+    fills = command(row, task, preset, table.protocol, lacking)
+    return [Gap(fills, row.label, row.method, preset, task, table.protocol, lacking, table.seeds)]

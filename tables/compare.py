@@ -14,7 +14,7 @@ from tables.cells import build
 from tables.render import FORMATS, render
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
-from tables.spec import Row, Table, each, label_of
+from tables.spec import TABLES, Row, Table, each, label_of
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ def entries(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
         phases = PHASES if protocol == "offline-to-online" else PHASES[:1]
         for phase in phases:
             row = Row(f"{label_of(config)} ({preset})", method, config["changes"])
-            table = Table("", (row,), each(*tasks), protocol, (phase,), seeds=0, average=False)
-            (line,) = build("", table, group, preset, mixed).lines
-            found += [
-                Entry(method, row.label, preset, task, protocol, phase, cell)
-                for task, cell in zip(tasks, line.cells, strict=True)
-            ]
+            tail = TABLES["7"].tail if protocol == "offline" else 0.0
+            table = Table("", (row,), each(*tasks), protocol, (phase,), seeds=0, average=False, tail=tail)
+            result = build("", table, group, preset, mixed)
+            for task, cell in zip(tasks, result.lines[0].cells, strict=True):
+                noted = replace(cell, notes=(*cell.notes, *result.notes))
+                found.append(Entry(method, row.label, preset, task, protocol, phase, noted))
     return [entry for entry in found if entry.number.mean is not None or entry.cell.notes]
 
 

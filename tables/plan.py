@@ -7,13 +7,13 @@ from pathlib import Path
 from tabulate import tabulate
 
 from envs.command import Parser
+from eval.config.presets import PRESETS
 from eval.results.record import Run
 from tables import published
 from tables.build import NAMES, check, from_records
 from tables.costs import Bench, load_benches, update_ms
 from tables.result import Gap
 from tables.sources.runs import files, load
-from tables.spec import PRESETS
 
 
 def hours(gap: Gap, runs: Iterable[Run], benches: Sequence[Bench]) -> float | None:
@@ -36,9 +36,8 @@ def hours_of_updates(gap: Gap, benches: Sequence[Bench]) -> float | None:
     )  # elites from the start
     if gap.preset == "quick" or not online or not offline:
         return None
-    table_5 = published.read()["5"]["rows"]
-    steps = {phase: int(table_5[f"Number of {phase} training steps"][0]) for phase in ("offline", "online")}
-    return (steps["offline"] * offline[0] + (gap.protocol != "offline") * steps["online"] * online[0]) / 3.6e6
+    steps = {name: int(value) for name, value in published.table_5().items() if name in ("offline_steps", "online_steps")}
+    return (steps["offline_steps"] * offline[0] + (gap.protocol != "offline") * steps["online_steps"] * online[0]) / 3.6e6
 
 
 def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> str:
@@ -65,7 +64,7 @@ def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables plan", description=__doc__)
     parser.add_argument("tables", nargs="+", metavar="TABLE", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--runs", type=Path, nargs="+", help="folders of records (default: records runs)")
-    parser.add_argument("--preset", choices=PRESETS[:-1], default="paper", help="count the runs of this preset")
+    parser.add_argument("--preset", choices=list(PRESETS), default="paper", help="count the runs of this preset")
     parser.add_argument("--shell", action="store_true", help="print the commands alone, one a line")
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)

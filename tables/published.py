@@ -5,11 +5,33 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from tables.cells import assemble
 from tables.result import Cell, Line, Number, Result
 from tables.spec import TABLES
 
 SOURCE = "As printed in arXiv 2605.07727"
+
+TABLE_5_FIELDS = {
+    "Batch size": "algo.batch_size",
+    "Discount factor γ": "algo.discount",
+    "Learning rate": "algo.learning_rate",
+    "Target network update rate τ": "algo.target_rate",
+    "Number of offline training steps": "offline_steps",
+    "Number of online training steps": "online_steps",
+    "Policy network width": "backbone.width",
+    "Policy network depth (hidden layers)": "backbone.depth",
+    "Value network width": "algo.critic_width",
+    "Value network depth (hidden layers)": "algo.critic_depth",
+    "Value ensemble size": "algo.num_critics",
+    "Chunking horizon (1 for FQL, BFN)": "algo.horizon",
+    "Number of candidates for top-K, N": "algo.num_candidates",
+    "Number of generated actions, N_gen": "backbone.num_generated",
+    "Drift weight λ": "algo.elite_weight",
+    "Actor EMA smoothing τ_EMA": "algo.old_policy_rate",
+    "Number of best-of-N', N'": "algo.best_of",
+    "Top-K positive set size K": "algo.num_elites",
+    "Kernel bandwidth h": "backbone.temperatures",
+}
+"""Where a configuration has the parameters of Table 5; what is not here has no choice in the suite."""
 
 
 @cache
@@ -17,6 +39,18 @@ def read() -> dict[str, Any]:
     """The file, by the tables' names."""
     tables = tomllib.loads(Path(__file__).with_name("published.toml").read_text(encoding="utf-8"))
     return {name.removeprefix("table-"): table for name, table in tables.items()}
+
+
+def table_5(column: str = "OGBench") -> dict[str, str]:
+    """DFP's values as Table 5 prints them for "OGBench" or "Robomimic", by the configuration's fields."""
+    table = read()["5"]
+    place = table["columns"].index(column)
+    return {field: table["rows"][label][place] for label, field in TABLE_5_FIELDS.items()}
+
+
+def shown(value: Any) -> str:
+    """A parameter's value as the paper prints it; a set of bandwidths as a list."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def parse(text: str, seeds: int = 0) -> tuple[Number, ...]:
@@ -37,14 +71,6 @@ def cells(name: str) -> dict[tuple[str, str], Cell]:
         for row, texts in table["rows"].items()
         for column, text in zip(table["columns"], texts, strict=True)
     }
-
-
-def build(name: str) -> Result:
-    """The paper's own table, its averages as printed, marked by the rules."""
-    table, spec, found = read()[name], TABLES[name], cells(name)
-    rows, columns = (list(dict.fromkeys(labels)) for labels in zip(*found, strict=True))
-    grid = [[found[row, column] for column in columns] for row in rows]
-    return assemble(name, spec, f"{spec.title}. {SOURCE}.", rows, columns, grid, table.get("notes", ()))
 
 
 def verbatim(name: str, title: str, corner: str, numeric: bool = False, decimals: tuple[int, int] = (0, 0)) -> Result:

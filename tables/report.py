@@ -5,7 +5,6 @@ The file needs no server and no network. This module says what it shows, as one 
 
 import base64
 import json
-import shlex
 import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -19,13 +18,14 @@ from eval.results.record import Run
 from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
+from tables.commands import again
 from tables.costs import Bench, load_benches
 from tables.figures.curves import rows_of
 from tables.figures.draw import FIGURES, draw
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
-from tables.spec import PRESETS, TABLES, label_of
+from tables.spec import ANY_PRESET, TABLES, label_of
 
 PLAIN = Style("{}", "{}", "{}")
 DRAWN = ("curves", "aggregates", "profiles", "improvement")
@@ -79,7 +79,7 @@ def table(result: Result, number: dict[int, int]) -> dict[str, Any]:
             "notes": [[symbols[note], note] for note in cell.notes],
             "gaps": [{"what": gap.task, "seeds": gap.seeds, "command": gap.command} for gap in cell.gaps],
             "runs": [number[id(run)] for run in cell.runs],
-            "published": beside(result, cell, paper, other) if paper and other else [],
+            "published": as_published(result, cell, paper, other) if paper and other else [],
         }
 
     return {
@@ -107,7 +107,7 @@ def by_labels(result: Result) -> dict[frozenset[str], Cell]:
     }
 
 
-def beside(result: Result, ours: Cell, paper: Result, other: Cell) -> list[dict[str, Any]]:
+def as_published(result: Result, ours: Cell, paper: Result, other: Cell) -> list[dict[str, Any]]:
     """What the paper prints where we have these numbers, and for success rates how far ours are from it."""
     if other.word:
         return [{"phase": "", "text": other.word, "contrast": []}]
@@ -179,20 +179,6 @@ def episodes(evaluation: dict[str, Any]) -> list[tuple[Any, ...]]:
     return list(zip(success, of_each("return"), of_each("length"), strict=True))
 
 
-def again(config: dict[str, Any]) -> str:
-    """The command that makes a run with this configuration, whatever it was made with."""
-    method, parts = config["method"], [config[part].get("name", "") for part in ("algo", "backbone")]
-    which = ["--method", method] if method in METHODS else ["--algo", parts[0], "--backbone", parts[1]]
-    words = [*which, *(word for name in ("task", "preset", "protocol") for word in (f"--{name}", config[name]))]
-    for name, value in config["changes"].items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            words.append(f"--{flag}" if value else f"--no-{flag}")
-        else:
-            words += [f"--{flag}", *(value if isinstance(value, list) else [value])]
-    return shlex.join(["python", "-m", "eval.run", *map(str, [*words, "--seeds", *config["seeds"]])])
-
-
 def pictures(runs: Sequence[Run], preset: str) -> Iterable[dict[str, str]]:
     """The preset's curves; where there are two methods or more, also what compares them over all tasks."""
     counted = [run for run in runs if run.start["config"]["preset"] == preset and run.status == "finished"]
@@ -218,7 +204,7 @@ def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables report", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)} (default: all)")
     parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
-    parser.add_argument("--preset", choices=PRESETS, default="paper", help="count the runs of this preset (default: paper)")
+    parser.add_argument("--preset", choices=ANY_PRESET, default="paper", help="count the runs of this preset (default: paper)")
     parser.add_argument(
         "--mixed", action="store_true", help="also average runs of different simulators, data or configurations"
     )

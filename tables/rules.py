@@ -1,14 +1,15 @@
 """The rules of every table, in one place.
 
 - A cell is the mean over seeds of the success rate of a phase's last evaluation (Table 7: the mean of those in the last fifth
-  of its steps); its std is the sample standard deviation (ddof 1) over seeds. A column of several tasks is the mean over
-  tasks, without a std.
+  of its steps; the table says which these are); its std is the sample standard deviation (ddof 1) over seeds. A column of
+  several tasks is the mean over tasks, without a std.
 - Only finished runs count. Failed and unfinished ones are named at their cell. Of two runs for one seed the later one counts,
   and the cell says so.
 - A mean over fewer seeds than asked shows how many (3/5). While a column has such a mean, nothing in it is ranked.
 - The best numbers of a column are bold, all that tie; the next lower ones are underlined (dense rank). What prints the same
   ties.
-- Runs of different simulators, data or configurations are not averaged: the cell is refused, or, when the user insists, carries
+- Runs of different simulators, data or configurations, or whose evaluations in that last part are at other shares of the
+  phase, are not averaged: the cell is refused, or, when the user insists, carries
   a footnote. Rows that differ in simulator or data are compared with a note under the table.
 - Generated data is marked. A script that runs on processors that round differently soon makes other rows of the same kind: they
   count as the same data, and a cell or a column that has several says so.
@@ -100,13 +101,33 @@ def counted(runs: Iterable[Run], phases: Sequence[str]) -> tuple[dict[int, Run],
     return dict(sorted(by_seed.items())), notes
 
 
-def conflict(runs: Iterable[Run]) -> str | None:
+def conflict(runs: Iterable[Run], phases: Sequence[str] = (), tail: float = 0.0) -> str | None:
     """The first two runs that must not be averaged, and why; None when all agree."""
-    first, *others = {run.path: run for run in runs}.values()
+    first, *others = {id(run): run for run in runs}.values()
     for other in others:
-        if where := difference(first, other):
+        if first.path != other.path and (where := difference(first, other)):  # the seeds of one file are of one making
             return f"{first.path} and {other.path} differ in {where}"
+        if (one := moments(first, phases, tail)) != (two := moments(other, phases, tail)):
+            return f"{first.path} is the mean of {one}, {other.path} of {two}"
     return None
+
+
+def averaged(evaluations: Sequence[dict[str, Any]], tail: float) -> list[dict[str, Any]]:
+    """Those of a phase that a number is the mean of: the last one, or all in the last part `tail` of its steps."""
+    first = math.ceil(evaluations[-1]["step"] * (1 - tail) - 1e-6)
+    return [evaluation for evaluation in evaluations if evaluation["step"] >= first]
+
+
+def moments(run: Run, phases: Sequence[str], tail: float) -> str:
+    """What a seed's number is the mean of, in words. It depends on `eval_every`, which makes no other difference."""
+
+    def of(phase: str) -> str:
+        seed = next(evaluation["seed"] for evaluation in run.evaluations if evaluation["phase"] == phase)
+        steps = [evaluation["step"] for evaluation in averaged(run.of(seed, phase), tail)]
+        *earlier, last = [f"{100 * step / steps[-1]:.3g}" for step in steps]
+        return f"{len(steps)} evaluations, at {', '.join(earlier)} and {last} %" if earlier else f"one evaluation, at {last} %"
+
+    return "; ".join(f"{found} of training" for found in dict.fromkeys(map(of, phases)))
 
 
 def difference(a: Run, b: Run) -> str | None:

@@ -2,40 +2,18 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
-from typing import Any
 
 from eval.config.methods import TABLE_8
 from eval.results.record import Run
 from tables import published
+from tables.commands import command
+from tables.published import TABLE_5_FIELDS, shown
 from tables.result import Cell, Gap, Line, Result
-from tables.spec import OFFLINE_TASKS, ROBOMIMIC
+from tables.spec import OFFLINE_TASKS, ROBOMIMIC_TASKS, Row
 
 TITLES = {"5": "Hyperparameters of DFP, offline-to-online", "8": "Hyperparameters of DFP by task, offline"}
 
 O2O = "offline-to-online"
-
-FIELDS = {
-    "Batch size": "algo.batch_size",
-    "Discount factor γ": "algo.discount",
-    "Learning rate": "algo.learning_rate",
-    "Target network update rate τ": "algo.target_rate",
-    "Number of offline training steps": "offline_steps",
-    "Number of online training steps": "online_steps",
-    "Policy network width": "backbone.width",
-    "Policy network depth (hidden layers)": "backbone.depth",
-    "Value network width": "algo.critic_width",
-    "Value network depth (hidden layers)": "algo.critic_depth",
-    "Value ensemble size": "algo.num_critics",
-    "Chunking horizon (1 for FQL, BFN)": "algo.horizon",
-    "Number of candidates for top-K, N": "algo.num_candidates",
-    "Number of generated actions, N_gen": "backbone.num_generated",
-    "Drift weight λ": "algo.elite_weight",
-    "Actor EMA smoothing τ_EMA": "algo.old_policy_rate",
-    "Number of best-of-N', N'": "algo.best_of",
-    "Top-K positive set size K": "algo.num_elites",
-    "Kernel bandwidth h": "backbone.temperatures",
-}
-"""Where a record's configuration has the parameters of Table 5; what is not here has no choice in the suite."""
 
 ROWS_8 = ("Drift weight λ", "Kernel bandwidth h", "Number of candidates for top-K, N", "Top-K positive set size K")
 
@@ -46,11 +24,12 @@ def published_5() -> Result:
 
 def published_8() -> Result:
     """TABLE_8 of eval/config/methods.py; what it leaves out is as in Table 5."""
-    table_5 = published.read()["5"]["rows"]
+    table_5 = published.table_5()
 
     def word(row: str, task: str) -> str:
-        _, _, field = FIELDS[row].partition(".")
-        return shown(TABLE_8[task][field]) if field in TABLE_8[task] else table_5[row][0]
+        path = TABLE_5_FIELDS[row]
+        field = path.rpartition(".")[2]
+        return shown(TABLE_8[task][field]) if field in TABLE_8[task] else table_5[path]
 
     lines = tuple(Line(row, tuple(Cell(word=word(row, task)) for task in OFFLINE_TASKS)) for row in ROWS_8)
     return Result("8", f"{TITLES['8']}. {published.SOURCE}.", OFFLINE_TASKS, lines, corner="parameter")
@@ -59,7 +38,7 @@ def published_8() -> Result:
 def build_5(runs: Sequence[Run], preset: str) -> Result:
     def choose(robomimic: bool) -> Run | None:
         return newest(
-            run for run in runs if plain(run, preset, O2O) and (run.start["config"]["task"] in ROBOMIMIC) == robomimic
+            run for run in runs if plain(run, preset, O2O) and (run.start["config"]["task"] in ROBOMIMIC_TASKS) == robomimic
         )
 
     columns = {"OGBench": (choose(False), "cube-double-task2"), "Robomimic": (choose(True), "lift")}
@@ -88,19 +67,14 @@ def as_recorded(
     """The values in a run's configuration for each column; where there is no run, the one that would show them."""
 
     def cell(row: str, run: Run | None, task: str) -> Cell:
-        if row not in FIELDS or (not run and preset == "imported"):
+        if row not in TABLE_5_FIELDS or (not run and preset == "imported"):
             return Cell()
         if not run:
-            command = f"python -m eval.run --method dfp --task {task} --preset {preset} --protocol {protocol} --seeds 0"
-            return Cell(gaps=(Gap(command, "DFP", "dfp", preset, task, protocol, (0,), 1),))
-        value = reduce(lambda part, field: part.get(field, {}), FIELDS[row].split("."), run.start["config"])
+            run_dfp = command(Row("DFP", "dfp"), task, preset, protocol, (0,))
+            return Cell(gaps=(Gap(run_dfp, "DFP", "dfp", preset, task, protocol, (0,), 1),))
+        value = reduce(lambda part, field: part.get(field, {}), TABLE_5_FIELDS[row].split("."), run.start["config"])
         return Cell(word=shown(value), runs=(run,)) if value != {} else Cell()
 
     lines = tuple(Line(row, tuple(cell(row, *column) for column in columns.values())) for row in rows)
     notes = tuple(f"{column}: {run.path}" for column, (run, _) in columns.items() if run)
     return Result(name, f"{TITLES[name]}. Preset {preset}, from records.", tuple(columns), lines, notes, corner="parameter")
-
-
-def shown(value: Any) -> str:
-    """A parameter's value; a set of bandwidths as a list."""
-    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)

@@ -4,9 +4,11 @@ from dataclasses import dataclass, field
 from functools import reduce
 from typing import Any
 
-from eval.config.methods import METHODS
+from eval.config.methods import METHODS, TABLE_8
+from eval.config.presets import PRESETS
 
-ROBOMIMIC = ("lift", "square", "can")
+ANY_PRESET = (*PRESETS, "imported")
+"""Those of runs, and that of results imported from a CSV file."""
 
 
 @dataclass(frozen=True)
@@ -16,14 +18,6 @@ class Row:
     label: str
     method: str
     changes: dict[str, Any] = field(default_factory=dict)
-
-    def options(self, task: str, preset: str) -> str:
-        """What `python -m eval.run` needs to make such a run; what Table 5 has anyway is left out, so equal runs look equal."""
-        plain = {"algo.elite_weight": 0.5, "algo.num_elites": 2 if task in ROBOMIMIC else 4} if preset != "quick" else {}
-        changes = {name: value for name, value in self.changes.items() if plain.get(name) != value}
-        return " ".join(
-            [f"--method {self.method}", *(f"--{name.replace('_', '-')} {value}" for name, value in changes.items())]
-        )
 
 
 @dataclass(frozen=True)
@@ -50,6 +44,7 @@ class Table:
     tasks_down: bool = False  # printed with a line for each task
     decimals: tuple[int, int] = (1, 0)  # of a mean and of a std
     tail: float = 0.0
+    in_paper: bool = False  # published.toml has its numbers
 
 
 def cubes(family: str) -> tuple[str, ...]:
@@ -65,17 +60,15 @@ def rows(*methods: str) -> tuple[Row, ...]:
     return tuple(Row(METHODS[name].label, name) for name in methods if name in METHODS)
 
 
-PRESETS = ("paper", "release", "quick", "imported")
-"""Those of `eval.config.configure`, and that of results imported from a CSV file."""
-
-MAIN = each(*ROBOMIMIC, *cubes("double"), *cubes("triple"), *cubes("quadruple"))
+ROBOMIMIC_TASKS = ("lift", "square", "can")
+MAIN = each(*ROBOMIMIC_TASKS, *cubes("double"), *cubes("triple"), *cubes("quadruple"))
 GROUPS = (
-    Column("Robo.", ROBOMIMIC),
+    Column("Robo.", ROBOMIMIC_TASKS),
     Column("Cube-2.", cubes("double")),
     Column("Cube-3.", cubes("triple")),
     Column("Cube-4.", cubes("quadruple")),
 )
-OFFLINE_TASKS = ("cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4")
+OFFLINE_TASKS = tuple(TABLE_8)
 OFFLINE_METHODS = ("bc", "iql", "rebrac", "idql", "srpo", "cac", "fawac", "fbrac", "ifql", "fql", "dfp")
 ALL_METHODS = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
@@ -99,19 +92,23 @@ def label_of(config: dict[str, Any]) -> str:
     return ", ".join([name, *(f"{option.rpartition('.')[2]} {value}" for option, value in sorted(config["changes"].items()))])
 
 
-TABLES = {
-    "1": Table("Success rate (%), offline-to-online", rows("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "dfp"), MAIN),
-    "2": Table("Backbone x top-K, success rate (%)", rows("mvp", "mvp-top-k", "dfp-no-top-k", "dfp"), MAIN),
+TABLES: dict[str, Table] = {
+    "1": Table(
+        "Success rate (%), offline-to-online", rows("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "dfp"), MAIN, in_paper=True
+    ),
+    "2": Table("Backbone x top-K, success rate (%)", rows("mvp", "mvp-top-k", "dfp-no-top-k", "dfp"), MAIN, in_paper=True),
     "3": Table(
         "Weight λ of the top-K loss, success rate (%)",
         tuple(Row(f"λ = {w}", "dfp", {"algo.elite_weight": w}) for w in (0.1, 0.5, 1.0, 5.0)),
         each(*cubes("quadruple")),
         average=False,
+        in_paper=True,
     ),
     "4": Table(
         "Number of elites K, success rate (%)",
         tuple(Row(f"K = {k}", "dfp", {"algo.num_elites": k}) for k in (1, 2, 4, 8)),
         GROUPS,
+        in_paper=True,
     ),
     "6": Table(
         "Success rate (%), offline → online",
@@ -120,6 +117,7 @@ TABLES = {
         phases=("offline", "online"),
         tasks_down=True,
         decimals=(1, 1),
+        in_paper=True,
     ),
     "7": Table(
         "Success rate (%), offline, mean of the evaluations in the last fifth of training",
@@ -132,6 +130,7 @@ TABLES = {
         tasks_down=True,
         decimals=(0, 0),
         tail=0.2,  # 800k, 900k and 1M of 1M steps, as FQL reports it (arXiv 2502.02538)
+        in_paper=True,
     ),
     "quick": Table(
         "All eight methods, success rate (%), offline → online",
@@ -143,3 +142,4 @@ TABLES = {
         preset="quick",
     ),
 }
+"""By name. An entry is all that a table needs: `python -m tables NAME` shows it, and plan, compare and report know it."""

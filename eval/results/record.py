@@ -23,7 +23,7 @@ HARMLESS = {
     "seeds",
     "eval_every",
     "log_every",
-}  # runs that differ in these alone are alike
+}  # runs that differ in these alone are alike; which evaluations a table averages is its own question (tables/rules.py)
 METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of a record
 
 

@@ -1,6 +1,7 @@
 """The command line: every table, every command that it prints, and what it may import."""
 
 import ast
+import os
 import shlex
 import subprocess
 import sys
@@ -9,13 +10,12 @@ from pathlib import Path
 import pytest
 
 from eval import run
-from eval.config.presets import PRESETS
 from tables import spec
 from tables.__main__ import COMMANDS, main
 from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
 from tables.document import with_table
 from tables.figures.curves import points, rows_of
-from tables.figures.draw import beside, draw
+from tables.figures.draw import draw, with_imports
 from tables.sources.runs import files, load
 
 ROOT = Path(__file__).parents[2]
@@ -68,8 +68,24 @@ def test_what_is_mistyped_is_refused_in_one_line(refused, arguments, words):
     assert line.startswith("error: ") and words in line
 
 
-def test_the_presets_are_those_of_the_runs():
-    assert {*PRESETS, "imported"} == set(spec.PRESETS)
+def test_a_table_of_one_s_own_is_an_entry(tmp_path):
+    """In a process of its own, which has the entry before anything asks for tables."""
+    code = """if True:
+        from tables import spec
+        spec.TABLES["mine"] = spec.Table("Own", spec.rows("dfp", "mvp"), spec.each("lift"), seeds=1)
+        from tables.__main__ import main
+        main(["mine"])
+        main(["plan", "mine", "--shell"])
+        main(["report", "mine"])
+        main(["mine", "--source", "paper"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True
+    )
+    assert done.returncode == 2 and done.stderr.startswith("error: table mine is not in the paper; there are 1, 2"), done.stderr
+    command = "python -m eval.run --method mvp --task lift --preset paper --protocol offline-to-online --seeds 0"
+    assert done.stdout.startswith("Own. Preset paper.") and f"{command}\n" in done.stdout
+    assert "Own. Preset paper." in (tmp_path / "report.html").read_text()
 
 
 def test_all_against_the_paper_is_every_table_of_success_rates(tables):
@@ -87,7 +103,7 @@ def test_tables_load_neither_torch_nor_gymnasium_and_import_no_more_than_they_ma
             names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in getattr(node, "names", [])]
             if isinstance(node, ast.Import | ast.ImportFrom):
                 used = {name for name in names if name.split(".")[0] in ours}
-                assert used <= {"eval.results.record", "eval.config.methods", "envs.command"}, path
+                assert used <= {"eval.results.record", "eval.config.methods", "eval.config.presets", "envs.command"}, path
 
 
 @pytest.mark.parametrize(
@@ -140,6 +156,6 @@ def test_figures_are_drawn_into_a_file_or_a_folder(tmp_path, write_run, tables, 
 def test_imported_curves_are_methods_of_their_own_beside_ours(tmp_path, write_run):
     write_run("a", {0: [1]})
     (tmp_path / "theirs.csv").write_text("method,task,seed,step,success\ndfp,cube-double-task2,0,20,0.5\n")
-    runs = beside(load(files([tmp_path])), "paper")
+    runs = with_imports(load(files([tmp_path])), "paper")
     assert {row.label for row in rows_of(runs)} == {"DFP", "DFP (imported)"}
     assert set(points(runs, rows_of(runs), "paper")["label"]) == {"DFP", "DFP (imported)"}

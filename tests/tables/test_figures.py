@@ -17,8 +17,10 @@ from eval.config.methods import METHODS
 from eval.results.record import Run, find, read
 from tables.figures.curves import common, final_scores, points, rows_of, summary
 from tables.figures.diagnostics import run_picture, series
-from tables.figures.draw import FIGURES, draw, improvements, online_curves, success_curves
+from tables.figures.draw import FIGURES, draw
+from tables.figures.estimates import improvements
 from tables.figures.style import looks
+from tables.figures.success import online_curves, success_curves
 from tables.spec import TABLES, Row, rows
 
 ROOT = Path(__file__).parents[2]
