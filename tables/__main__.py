@@ -9,18 +9,19 @@ import sys
 from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from envs.command import Parser, run_command
 from tables.against import against_paper
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
 from tables.costs import load_benches
 from tables.document import write_table
-from tables.render import FORMATS, render, to_csv
+from tables.options import add_options
+from tables.render import render, to_csv
 from tables.result import Result
 from tables.sources.runs import files, load
-from tables.spec import ANY_PRESET
 
-COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures.draw", "report": "tables.report"}
+COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures.figure", "report": "tables.report"}
 
 
 def first_gap(result: Result) -> str:
@@ -32,25 +33,36 @@ def first_gap(result: Result) -> str:
 
 
 def tables(arguments: list[str]) -> None:
+    options = parse(arguments)
+    if options.source == "paper":
+        return show(list(map(from_paper, options.tables)), options.format, options.into)
+    found = files(options.runs)
+    runs, benches = load(found), load_benches(found)
+    if options.against:
+        results = [against_paper(name, runs, options.preset, options.mixed) for name in options.tables]
+        return show(results, options.format, options.into)
+    results = [from_records(name, runs, benches, options.preset, options.mixed) for name in options.tables]
+    show(results, options.format, options.into)
+    if options.all:
+        from tables.figures import figure  # here, since pictures take a second to import
+
+        figure.write_figures(options.figures, figure.IN_PAPER, runs, options.preset)
+
+
+def parse(arguments: list[str]) -> Any:
+    """The command line; ValueError for tables that there are not, or not for what is asked of them."""
     parser = Parser(prog="python -m tables", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)}")
     parser.add_argument("--all", action="store_true", help="every table, and the paper's figures into --figures")
     parser.add_argument(
         "--figures", type=Path, default=Path("figures"), metavar="DIR", help="folder for --all (default: figures)"
     )
-    parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
-    parser.add_argument(
-        "--preset", choices=ANY_PRESET, default="paper", help="of the runs to count (default: paper; quick: its own)"
-    )
     parser.add_argument("--source", choices=("records", "paper"), default="records", help="paper: the numbers that it prints")
     parser.add_argument(
         "--against", choices=("paper",), help="lay ours beside the paper's, with Welch's test of the difference"
     )
-    parser.add_argument(
-        "--mixed", action="store_true", help="also average runs of different simulators, data or configurations"
-    )
-    parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
     parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
+    add_options(parser, "--runs", "--preset", "--mixed", "--format")
     options = parser.parse_args(arguments)
     if options.source == "paper" and options.against:
         raise ValueError("--source paper --against paper: the paper's numbers beside themselves; take one of the two")
@@ -60,22 +72,10 @@ def tables(arguments: list[str]) -> None:
     if options.against:
         allowed, why = COMPARABLE, "has no success rates of the paper"
     check(options.tables, allowed, why)
-    names = allowed if options.all else options.tables
-    if not names:
+    options.tables = allowed if options.all else options.tables
+    if not options.tables:
         raise ValueError(f"name a table, of {', '.join(NAMES)}, or --all")
-    if options.source == "paper":
-        return show(list(map(from_paper, names)), options.format, options.into)
-    found = files(options.runs)
-    runs, benches = load(found), load_benches(found)
-    if options.against:
-        return show([against_paper(name, runs, options.preset, options.mixed) for name in names], options.format, options.into)
-    results = [from_records(name, runs, benches, options.preset, options.mixed) for name in names]
-    show(results, options.format, options.into)
-    if options.all:
-        from tables.figures.draw import IN_PAPER as FIGURES  # here, since pictures take a second to import
-        from tables.figures.draw import draw_into
-
-        draw_into(options.figures, FIGURES, runs, options.preset)
+    return options
 
 
 def show(results: Sequence[Result], format: str, into: Path | None) -> None:

@@ -11,7 +11,8 @@ from eval.results.record import PHASES, Run
 from tables import published, rules
 from tables.against import COLUMNS, EXPLAINED, FAINT, contrast
 from tables.cells import build
-from tables.render import FORMATS, render
+from tables.options import add_options
+from tables.render import render
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
 from tables.spec import TABLES, Row, Table, each, label_of
@@ -104,10 +105,7 @@ def main(arguments: list[str]) -> None:
         "--against", nargs="+", default=["paper"], metavar="paper|RUNS", help="what to lay beside (default: paper)"
     )
     parser.add_argument("--against-method", metavar="METHOD", help="the method to lay beside (default: the same one, else all)")
-    parser.add_argument(
-        "--mixed", action="store_true", help="also average runs of different simulators, data or configurations"
-    )
-    parser.add_argument("--format", choices=(*FORMATS, "csv"), default="text")
+    add_options(parser, "--mixed", "--format")
     options = parser.parse_args(arguments)
     ours = entries(load(files(options.runs)), options.mixed)
     paper = options.against == ["paper"]

@@ -2,16 +2,15 @@
 
 import statistics
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 
 from tabulate import tabulate
 
 from envs.command import Parser
-from eval.config.presets import PRESETS
 from eval.results.record import Run
 from tables import published
 from tables.build import NAMES, check, from_records
 from tables.costs import Bench, load_benches, update_ms
+from tables.options import add_options
 from tables.result import Gap
 from tables.sources.runs import files, load
 
@@ -63,8 +62,7 @@ def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> 
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables plan", description=__doc__)
     parser.add_argument("tables", nargs="+", metavar="TABLE", help=f"of {', '.join(NAMES)}")
-    parser.add_argument("--runs", type=Path, nargs="+", help="folders of records (default: records runs)")
-    parser.add_argument("--preset", choices=list(PRESETS), default="paper", help="count the runs of this preset")
+    add_options(parser, "--runs", "--preset")
     parser.add_argument("--shell", action="store_true", help="print the commands alone, one a line")
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)

@@ -21,11 +21,12 @@ from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_re
 from tables.commands import again
 from tables.costs import Bench, load_benches
 from tables.figures.curves import rows_of
-from tables.figures.draw import FIGURES, draw
+from tables.figures.figure import FIGURES, write_figure
+from tables.options import add_options
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
-from tables.spec import ANY_PRESET, TABLES, label_of
+from tables.spec import TABLES, label_of
 
 PLAIN = Style("{}", "{}", "{}")
 DRAWN = ("curves", "aggregates", "profiles", "improvement")
@@ -187,7 +188,7 @@ def pictures(runs: Sequence[Run], preset: str) -> Iterable[dict[str, str]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "figure.png"
             try:
-                draw(name, runs, path, preset)
+                write_figure(name, runs, path, preset)
                 yield {"title": title, "png": base64.b64encode(path.read_bytes()).decode()}
             except ValueError as error:
                 yield {"title": title, "missing": str(error)}
@@ -203,11 +204,7 @@ def page(data: dict[str, Any]) -> str:
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables report", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)} (default: all)")
-    parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
-    parser.add_argument("--preset", choices=ANY_PRESET, default="paper", help="count the runs of this preset (default: paper)")
-    parser.add_argument(
-        "--mixed", action="store_true", help="also average runs of different simulators, data or configurations"
-    )
+    add_options(parser, "--runs", "--preset", "--mixed")
     parser.add_argument("--out", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html")
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)

@@ -305,9 +305,9 @@ def main(arguments: list[str] | None = None) -> int:
         options.out.parent.mkdir(parents=True, exist_ok=True)
         options.out.write_text(json.dumps(record, indent=1) + "\n")
     if options.plot:
-        from tables.figures.growth import draw  # here, since pictures take a second to import
+        from tables.figures.growth import growth_picture  # here, since pictures take a second to import
 
-        draw(record, options.plot)
+        growth_picture(record, options.plot)
     return 0
 
 

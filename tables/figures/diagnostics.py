@@ -23,7 +23,7 @@ NAMES = ("", "data", "elites", "target", "candidates", "generated")
 
 
 def run_picture(run: Run, path: Path) -> None:
-    """Draws a run, finished or not, into a png or pdf file: mean over its seeds and the band from the lowest to the highest.
+    """A run, finished or not, as a png or pdf file: mean over its seeds and the band from the lowest to the highest.
 
     ValueError in one line for another kind of file, or when the record holds no evaluation and no metrics yet.
     """
@@ -32,7 +32,7 @@ def run_picture(run: Run, path: Path) -> None:
     if data.empty:
         raise ValueError(f"{run.path}: no evaluation and no metrics yet, nothing to draw")
     with style():
-        save(draw(data, title(run), run.start["config"]["offline_steps"]), path)
+        save(panels(data, title(run), run.start["config"]["offline_steps"]), path)
 
 
 def series(run: Run) -> pd.DataFrame:
@@ -73,7 +73,7 @@ def title(run: Run) -> str:
     return ", ".join([label_of(run.start["config"]), config["task"], f"preset {config['preset']}", *data, seeds, *status])
 
 
-def draw(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:
+def panels(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:
     """Success across the whole width, if there is any, and a small panel for each family of metrics."""
     found = set(data["panel"])
     metrics, first = sorted(found - {SUCCESS}, key=order), int(SUCCESS in found)
@@ -81,11 +81,11 @@ def draw(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:
     picture = Picture((PAGE, 2 * first + 1.35 * down + 0.4), layout="constrained")
     grid = picture.add_gridspec(first + down, ACROSS, height_ratios=[1.4] * first + [1] * down)
     if first:
-        ax = draw_panel(picture.add_subplot(grid[0, :]), data, SUCCESS, offline_steps, ticks=8)
+        ax = plot_panel(picture.add_subplot(grid[0, :]), data, SUCCESS, offline_steps, ticks=8)
         ax.set(ylabel=SUCCESS, ylim=(0, 102))
     for i, panel in enumerate(metrics):
         ax = picture.add_subplot(grid[first + i // ACROSS, i % ACROSS])
-        draw_panel(ax, data, panel, offline_steps, ticks=3).set_title(panel)
+        plot_panel(ax, data, panel, offline_steps, ticks=3).set_title(panel)
     picture.suptitle(title)
     picture.supxlabel("training steps")
     return picture
@@ -96,7 +96,7 @@ def order(panel: str) -> tuple[bool, bool, str]:
     return panel != "q", not panel.endswith("loss"), panel
 
 
-def draw_panel(ax: Axes, data: pd.DataFrame, panel: str, offline_steps: int, ticks: int) -> Axes:
+def plot_panel(ax: Axes, data: pd.DataFrame, panel: str, offline_steps: int, ticks: int) -> Axes:
     palette = dict(zip(NAMES, seaborn.color_palette("colorblind").as_hex(), strict=False))
     here = data[data["panel"] == panel]
     lines = sorted(set(here["line"]), key=lambda line: in_order(NAMES, line))

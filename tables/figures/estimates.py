@@ -23,7 +23,7 @@ def aggregates(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     scores = final_scores(data)
     picture = Picture((PAGE, 0.2 * len(scores) + 0.9), layout="constrained")
     for ax, (name, statistic) in zip(picture.subplots(1, 2, sharey=True), STATISTICS.items(), strict=True):
-        draw_estimates(ax, {label: bootstrap(statistic, tasks, rng) for label, tasks in scores.items()}, rows)
+        plot_estimates(ax, {label: bootstrap(statistic, tasks, rng) for label, tasks in scores.items()}, rows)
         ax.set(title=name)
     picture.supxlabel(f"final success rate (%); {ground(data)}")
     return picture
@@ -39,13 +39,13 @@ def improvements(data: pd.DataFrame, rows: Sequence[Row], of: str = "DFP") -> Pi
     picture = Picture((COLUMN, 0.2 * len(scores) + 0.9), layout="constrained")
     ax = picture.subplots()
     ax.axvline(0.5, color="0.6", linewidth=0.8, zorder=1)
-    draw_estimates(ax, {label: probability_of_improvement(ours, theirs, rng) for label, theirs in scores.items()}, rows)
+    plot_estimates(ax, {label: probability_of_improvement(ours, theirs, rng) for label, theirs in scores.items()}, rows)
     ax.set(xlim=(-0.03, 1.03), ylabel="Y")
     picture.supxlabel(f"P({of} > Y)\n{ground(data)}")
     return picture
 
 
-def draw_estimates(ax: Axes, estimates: dict[str, Estimate], rows: Sequence[Row]) -> None:
+def plot_estimates(ax: Axes, estimates: dict[str, Estimate], rows: Sequence[Row]) -> None:
     """One line an estimate, the first on top: a dot and its interval."""
     for y, (label, estimate) in enumerate(estimates.items()):
         look = looks(rows)[label]

@@ -45,8 +45,8 @@ def growth(record: Mapping[str, Any], phase: str) -> dict[str, Curve]:
     return grown
 
 
-def draw(record: Mapping[str, Any], path: Path) -> None:
-    """Draws the growth of the last phase in a record of `eval.bench` into a png or pdf file."""
+def growth_picture(record: Mapping[str, Any], path: Path) -> None:
+    """The growth of the last phase in a record of `eval.bench`, as a picture into a png or pdf file."""
     check_suffix(path)
     phase = record["updates"][-1]["phase"]
     base = next(u for u in record["updates"] if u["phase"] == phase)

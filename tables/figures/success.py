@@ -23,7 +23,7 @@ def success_curves(data: pd.DataFrame, rows: Sequence[Row], axis: str = "trainin
     curves = summary(data)
     for task, ax in zip(tasks, axes, strict=False):
         here = data[data["task"] == task]
-        draw_curves(ax, curves[curves["task"] == task], rows)
+        plot_curves(ax, curves[curves["task"] == task], rows)
         if here["offline_steps"].nunique() == 1:
             shade_offline(ax, here["offline_steps"].iloc[0])
         ax.set(
@@ -48,7 +48,7 @@ def online_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     return success_curves(data.assign(step=step, offline_steps=0)[step >= 0], rows, "online steps")
 
 
-def draw_curves(ax: Axes, curves: pd.DataFrame, rows: Sequence[Row]) -> None:
+def plot_curves(ax: Axes, curves: pd.DataFrame, rows: Sequence[Row]) -> None:
     for label, look in looks(rows).items():
         curve = curves[curves["label"] == label]
         ax.plot(curve["step"], curve["mean"], **look, markevery=max(1, len(curve) // 6))

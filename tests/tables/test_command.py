@@ -15,7 +15,7 @@ from tables.__main__ import COMMANDS, main
 from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
 from tables.document import with_table
 from tables.figures.curves import points, rows_of
-from tables.figures.draw import draw, with_imports
+from tables.figures.figure import with_imports, write_figure
 from tables.sources.runs import files, load
 
 ROOT = Path(__file__).parents[2]
@@ -120,7 +120,7 @@ def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, 
 
 
 def test_the_readme_s_picture_is_what_the_records_give(tmp_path):
-    draw("curves", load(files([ROOT / "records" / "quick"])), tmp_path / "curve.png", "quick")
+    write_figure("curves", load(files([ROOT / "records" / "quick"])), tmp_path / "curve.png", "quick")
     stored = (ROOT / "records" / "quick" / "learning_curve.png").read_bytes()
     assert (tmp_path / "curve.png").read_bytes() == stored, "records/README.md has the command that draws it"
 

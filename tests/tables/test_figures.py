@@ -17,8 +17,8 @@ from eval.config.methods import METHODS
 from eval.results.record import Run, find, read
 from tables.figures.curves import common, final_scores, points, rows_of, summary
 from tables.figures.diagnostics import run_picture, series
-from tables.figures.draw import FIGURES, draw
 from tables.figures.estimates import improvements
+from tables.figures.figure import FIGURES, write_figure
 from tables.figures.style import looks
 from tables.figures.success import online_curves, success_curves
 from tables.spec import TABLES, Row, rows
@@ -101,7 +101,7 @@ def test_seeds_of_different_data_are_not_averaged(tmp_path):
     runs = [make_run({0: 1.0}), replace(make_run({1: 0.6}), path=Path("another"))]
     runs[1].start["dataset"] = {"sha256": "abc"}
     with pytest.raises(ValueError, match=f"DFP on {TASK}: made-up and another differ in dataset"):
-        draw("1", runs, tmp_path / "a.png")
+        write_figure("1", runs, tmp_path / "a.png")
 
 
 def test_generated_data_is_known_as_such():
@@ -129,12 +129,12 @@ def test_aggregates_take_the_last_evaluation_on_the_tasks_that_all_have():
 def test_methods_without_a_common_task_are_not_aggregated(tmp_path, name):
     runs = [make_run({0: 0.4}, "mvp", "can"), make_run({0: 0.8}, "dfp", "lift")]
     with pytest.raises(ValueError, match="no task has finished online runs of all of MVP, DFP"):
-        draw(name, runs, tmp_path / "a.png")
+        write_figure(name, runs, tmp_path / "a.png")
 
 
 @pytest.mark.parametrize("name", ["1", "aggregates", "profiles", "improvement"])
 def test_one_seed_has_no_interval_but_a_picture(tmp_path, name):
-    draw(name, [make_run({0: 0.4}, "mvp"), make_run({0: 0.8})], tmp_path / "a.png")
+    write_figure(name, [make_run({0: 0.4}, "mvp"), make_run({0: 0.8})], tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 5_000
 
 
@@ -210,27 +210,27 @@ def every_run() -> list[Run]:
 @pytest.mark.parametrize("name", FIGURES)
 def test_equal_records_give_equal_pictures(tmp_path, every_run, name):
     for file in ("a.png", "b.png"):
-        draw(name, every_run, tmp_path / file)
+        write_figure(name, every_run, tmp_path / file)
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_pdf_is_the_same_each_time_too(tmp_path, every_run):
     for file in ("a.pdf", "b.pdf"):
-        draw("1", every_run, tmp_path / file)
+        write_figure("1", every_run, tmp_path / file)
     assert (tmp_path / "a.pdf").read_bytes() == (tmp_path / "b.pdf").read_bytes()
     assert (tmp_path / "a.pdf").read_bytes().startswith(b"%PDF")
 
 
 def test_the_reader_s_matplotlib_settings_change_no_picture(tmp_path, every_run):
-    draw("improvement", every_run, tmp_path / "plain.png")
+    write_figure("improvement", every_run, tmp_path / "plain.png")
     with matplotlib.rc_context({"text.usetex": True, "axes.facecolor": "black", "savefig.bbox": "tight"}):
-        draw("improvement", every_run, tmp_path / "theirs.png")
+        write_figure("improvement", every_run, tmp_path / "theirs.png")
     assert (tmp_path / "plain.png").read_bytes() == (tmp_path / "theirs.png").read_bytes()
 
 
 def test_pictures_need_no_notebook_s_backend():
-    code = "import tables.figures.draw, matplotlib; print(matplotlib.get_backend())"
+    code = "import tables.figures.figure, matplotlib; print(matplotlib.get_backend())"
     theirs = {**os.environ, "MPLBACKEND": "module://a_notebook_s"}
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=theirs, capture_output=True, text=True)
     assert done.stdout == "agg\n", done.stderr
@@ -238,15 +238,15 @@ def test_pictures_need_no_notebook_s_backend():
 
 def test_a_name_with_dollars_is_drawn(tmp_path):
     name = "c$\\frac{$"
-    draw("curves", [make_run({0: 0.5}, method=name)], tmp_path / "a.png")
+    write_figure("curves", [make_run({0: 0.5}, method=name)], tmp_path / "a.png")
     assert (tmp_path / "a.png").exists()
 
 
 def test_refusals_are_one_line_and_leave_no_file(tmp_path, every_run):
     with pytest.raises(ValueError, match=r"a figure is a .png or .pdf file"):
-        draw("1", every_run, tmp_path / "a.jpg")
+        write_figure("1", every_run, tmp_path / "a.jpg")
     with pytest.raises(ValueError, match="figure 1: no finished run of preset quick"):
-        draw("1", every_run, tmp_path / "a.png", "quick")
+        write_figure("1", every_run, tmp_path / "a.png", "quick")
     assert not list(tmp_path.iterdir())
 
 

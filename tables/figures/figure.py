@@ -15,9 +15,10 @@ from tables.figures.curves import points, rows_of
 from tables.figures.estimates import aggregates, improvements, profiles
 from tables.figures.style import check_suffix, save, style
 from tables.figures.success import online_curves, success_curves
+from tables.options import add_options
 from tables.rules import is_imported
 from tables.sources.runs import files, load
-from tables.spec import ANY_PRESET, MAIN, TABLES, Row, cubes, label_of, rows
+from tables.spec import MAIN, TABLES, Row, cubes, label_of, rows
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ class Figure:
     """What is drawn: success rates of some rows on some tasks. Without tasks, of all; without rows, of every method."""
 
     title: str
-    draw: Callable[[pd.DataFrame, Sequence[Row]], Picture]
+    picture: Callable[[pd.DataFrame, Sequence[Row]], Picture]
     rows: tuple[Row, ...] = ()
     tasks: tuple[str, ...] = ()
     in_paper: bool = False
@@ -49,8 +50,8 @@ IN_PAPER = [name for name, figure in FIGURES.items() if figure.in_paper]
 """The paper's, of those that come from runs."""
 
 
-def draw(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> None:
-    """Draws a figure from the finished runs of a preset into a png or pdf file; equal records give equal bytes.
+def write_figure(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> None:
+    """A figure of the finished runs of a preset, into a png or pdf file; equal records give equal bytes.
 
     ValueError in one line for another kind of file, or when there is nothing to draw.
     """
@@ -64,7 +65,7 @@ def draw(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> N
         raise ValueError(f"figure {name}: no finished run of preset {preset} belongs to it")
     path.parent.mkdir(parents=True, exist_ok=True)
     with style():
-        save(figure.draw(data, rows), path)
+        save(figure.picture(data, rows), path)
 
 
 def with_imports(runs: Sequence[Run], preset: str) -> list[Run]:
@@ -91,8 +92,7 @@ def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables figure", description=__doc__)
     named = "; ".join(f"{name}: {figure.title}" for name, figure in FIGURES.items())
     parser.add_argument("figures", nargs="+", metavar="FIGURE", choices=[*FIGURES], help=named)
-    parser.add_argument("--runs", type=Path, nargs="+", help="folders or files of records (default: records runs)")
-    parser.add_argument("--preset", choices=ANY_PRESET, default="paper", help="draw the runs of this preset (default: paper)")
+    add_options(parser, "--runs", "--preset")
     parser.add_argument(
         "--out", type=Path, default=Path("figures"), help="a png or pdf file, or a folder for both of each figure"
     )
@@ -101,19 +101,19 @@ def main(arguments: list[str]) -> None:
     if options.out.suffix:
         if len(options.figures) > 1:
             raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")
-        return draw(options.figures[0], runs, options.out, options.preset)
-    if not draw_into(options.out, options.figures, runs, options.preset):
+        return write_figure(options.figures[0], runs, options.out, options.preset)
+    if not write_figures(options.out, options.figures, runs, options.preset):
         raise ValueError(f"no figure was drawn into {options.out}")
 
 
-def draw_into(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str) -> int:
+def write_figures(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str) -> int:
     """Figures as png and pdf files of a folder, how many; says which, and which are left out since no run belongs to them."""
     drawn = 0
     for name in names:
         for suffix in (".png", ".pdf"):
             path = folder / f"figure-{name}{suffix}"
             try:
-                draw(name, runs, path, preset)
+                write_figure(name, runs, path, preset)
             except ValueError as error:
                 print(f"left out: {error}", file=sys.stderr)
                 break
