@@ -9,12 +9,11 @@ import tempfile
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
-from statistics import fmean
 from typing import Any
 
 from envs.command import Parser
 from eval.config.methods import METHODS
-from eval.results.record import Run
+from eval.results.record import Run, success_rate
 from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
@@ -125,7 +124,7 @@ def table_of_runs(runs: Sequence[Run], number: dict[int, int]) -> dict[str, Any]
     """Every record, whether it counts or not."""
 
     def success(run: Run, phase: str) -> Cell:
-        rates = {seed: 100 * fmean(e["success"]) for seed in run.start["config"]["seeds"] if (e := run.last(seed, phase))}
+        rates = {seed: success_rate(e) for seed in run.start["config"]["seeds"] if (e := run.last(seed, phase))}
         return Cell((rules.summarise({"": rates}),), runs=(run,))
 
     def line(run: Run) -> Line:
@@ -162,9 +161,8 @@ def evidence(run: Run) -> dict[str, Any]:
 
 def outcomes(run: Run, seed: int) -> dict[str, Any]:
     """A seed's success rate over the steps of both phases, and the episodes of each phase's last evaluation."""
-    offline = run.start["config"]["offline_steps"]
     own = [e for e in run.evaluations if e["seed"] == seed]
-    curve = [[e["step"] + (offline if e["phase"] == "online" else 0), 100 * fmean(e["success"])] for e in own]
+    curve = [[run.training_step(e), success_rate(e)] for e in own]
     last = [[*group][-1] for _, group in groupby(own, key=lambda e: e["phase"])]
     return {"seed": seed, "curve": curve, "phases": [{"phase": e["phase"], "episodes": episodes(e)} for e in last]}
 

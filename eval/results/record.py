@@ -15,6 +15,7 @@ import os
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 SCHEMA = 1
@@ -74,6 +75,15 @@ class Run:
     def of(self, seed: int, phase: str) -> list[dict[str, Any]]:
         """The evaluations of a seed in a phase, by step."""
         return [e for e in self.evaluations if e["seed"] == seed and e["phase"] == phase]
+
+    def training_step(self, line: dict[str, Any]) -> int:
+        """The step of an evaluation or of metrics, counted from the start of the offline phase."""
+        return line["step"] + (self.start["config"]["offline_steps"] if line["phase"] == "online" else 0)
+
+
+def success_rate(evaluation: dict[str, Any]) -> float:
+    """Of an evaluation's episodes, in percent."""
+    return 100 * fmean(evaluation["success"])
 
 
 def read(path: Path, metrics: bool = True) -> Run:

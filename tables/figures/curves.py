@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from eval.config.methods import METHODS
-from eval.results.record import Run
+from eval.results.record import Run, success_rate
 from tables import rules
 from tables.spec import MAIN, Row, belongs, label_of
 from tables.stats import Scores, margin
@@ -38,9 +38,8 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
             generated = rules.on_generated_data(run)
             for e in run.evaluations:
                 if e["seed"] == seed:
-                    step = e["step"] + (offline if e["phase"] == "online" else 0)
-                    success = 100 * sum(e["success"]) / len(e["success"])
-                    lines.append((rows[number].label, task, seed, e["phase"], step, success, offline, generated))
+                    point = (seed, e["phase"], run.training_step(e), success_rate(e))
+                    lines.append((rows[number].label, task, *point, offline, generated))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

@@ -1,8 +1,7 @@
 """The picture of one run: success over steps, and beneath it what its metrics say of the critic and the policy."""
 
 import math
-import re
-from collections.abc import Container
+from collections.abc import Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -10,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from eval.results.record import Run
+from eval.results.record import Run, success_rate
 from tables.figures.curves import in_order
 from tables.figures.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 from tables.rules import on_generated_data
@@ -18,8 +17,9 @@ from tables.spec import label_of
 
 SUCCESS = "success rate (%)"
 ACROSS = 4
-NAMES = ("", "data", "elites", "target", "candidates", "generated")
-"""Of lines, each with its colour in every panel."""
+SETS = ("data", "elites", "target", "candidates", "generated")
+LINES = ("", *SETS)
+"""Each has its colour in every panel."""
 
 
 def run_picture(run: Run, path: Path) -> None:
@@ -41,27 +41,27 @@ def series(run: Run) -> pd.DataFrame:
     `loss`, the sum of what is optimised, is left out.
     """
     config, lines = run.start["config"], []
-    shift = {"offline": 0, "online": config["offline_steps"]}
     for e in run.evaluations:
-        lines.append((SUCCESS, "", e["seed"], e["step"] + shift[e["phase"]], 100 * sum(e["success"]) / len(e["success"])))
+        lines.append((SUCCESS, "", e["seed"], run.training_step(e), success_rate(e)))
     for m in run.metrics:
-        for name in m["values"].keys() - {"loss"}:
-            for seed, value in zip(config["seeds"], m["values"][name], strict=True):
-                lines.append((*place(name, m["values"]), seed, m["step"] + shift[m["phase"]], value))
+        for name, values in by_set(m["values"]).items():
+            for seed, value in zip(config["seeds"], values, strict=True):
+                if name != "loss":
+                    lines.append((*place(name), seed, run.training_step(m), value))
     return pd.DataFrame(lines, columns=["panel", "line", "seed", "step", "value"])
 
 
-def place(name: str, names: Container[str]) -> tuple[str, str]:
-    """A metric's panel and line, beside the others of its step. Values of Q share a panel, and so do sets of positives.
+def by_set(values: Mapping[str, list[float]]) -> dict[str, list[float]]:
+    """One step's metrics, those of a set of actions named after it; records from before sets had names number them."""
+    sets = ("elites", "data") if "drift_force_1" in values else ("data",)
+    numbered = {f"{name}_{i}": f"{name}_{of}" for name in ("drift_force", "drift_scale") for i, of in enumerate(sets)}
+    return {numbered.get(name, name): numbers for name, numbers in values.items()}
 
-    Numbered metrics belong to sets: the data action is the last one, elites come before it (`DFP.actor_loss`).
-    """
-    if name.startswith("q_"):
-        return "q", name.removeprefix("q_")
-    if numbered := re.fullmatch(r"(.+)_(\d+)", name):
-        family, number = numbered[1], int(numbered[2])
-        return family, "elites" if f"{family}_{number + 1}" in names else "data"
-    return name, ""
+
+def place(name: str) -> tuple[str, str]:
+    """A metric's panel and line: what is measured on several sets of actions is one panel, and so are the values of Q."""
+    measured, _, of = name.rpartition("_")
+    return (measured, of) if of in SETS or measured == "q" else (name, "")
 
 
 def title(run: Run) -> str:
@@ -97,9 +97,9 @@ def order(panel: str) -> tuple[bool, bool, str]:
 
 
 def plot_panel(ax: Axes, data: pd.DataFrame, panel: str, offline_steps: int, ticks: int) -> Axes:
-    palette = dict(zip(NAMES, seaborn.color_palette("colorblind").as_hex(), strict=False))
+    palette = dict(zip(LINES, seaborn.color_palette("colorblind").as_hex(), strict=False))
     here = data[data["panel"] == panel]
-    lines = sorted(set(here["line"]), key=lambda line: in_order(NAMES, line))
+    lines = sorted(set(here["line"]), key=lambda line: in_order(LINES, line))
     for line in lines:
         curve = here[here["line"] == line].groupby("step")["value"].agg(["mean", "min", "max"])
         colour = palette.get(line, "0.3")

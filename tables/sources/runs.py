@@ -14,6 +14,7 @@ CONFIG = {
     "preset": str,
     "protocol": str,
     "seeds": list,
+    "offline_steps": int,
     "changes": dict,
     "algo": dict,
     "backbone": dict,

@@ -16,7 +16,7 @@ import scipy.stats
 from eval.config.methods import METHODS
 from eval.results.record import Run, find, read
 from tables.figures.curves import common, final_scores, points, rows_of, summary
-from tables.figures.diagnostics import run_picture, series
+from tables.figures.diagnostics import by_set, run_picture, series
 from tables.figures.estimates import improvements
 from tables.figures.figure import FIGURES, write_figure
 from tables.figures.style import looks
@@ -267,6 +267,13 @@ def test_a_run_s_series_name_the_sets_and_follow_the_seeds():
     assert found["drift_force", "elites", 3, 50] == 0.5 and ("drift_force", "elites", 3, 20) not in found
     assert found["q", "elites", 7, 50] == 6 and found["success rate (%)", "", 7, 50] == 50
     assert set(data["panel"]) == {"success rate (%)", "q", "drift_force"}
+
+
+def test_metrics_named_after_their_sets_are_where_numbered_ones_were():
+    run = with_metrics(make_run({3: 0.5, 7: 0.5}))
+    named = [{**m, "values": by_set(m["values"])} for m in run.metrics]
+    assert "drift_force_elites" in named[1]["values"] and "drift_force_1" not in named[1]["values"]
+    assert series(replace(run, metrics=named)).equals(series(run))
 
 
 @pytest.mark.parametrize("suffix", [".png", ".pdf"])

@@ -39,6 +39,7 @@ def rewrite(change):
         (rewrite(lambda start: start.pop("created")), "its first line has no created"),
         (rewrite(lambda start: start["config"].pop("task")), "its configuration has no task"),
         (rewrite(lambda start: start["config"].update(seeds=3)), "has seeds 3"),
+        (rewrite(lambda start: start["config"].pop("offline_steps")), "its configuration has no offline_steps"),
         (rewrite(lambda start: start["config"].update(method=["dfp"])), "has method"),
     ],
 )
