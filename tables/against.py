@@ -16,7 +16,7 @@ EXPLAINED = (
     "n: seeds of ours and of theirs; difference: ours less theirs, with 95 % interval and two-sided p of Welch's t-test; "
     "detectable: the smallest true difference that so many seeds of this spread find (p < 5 %) in 80 % of cases."
 )
-FAINT = "Where no interval is given, one seed or no spread at all leaves the uncertainty unknown."
+UNKNOWN = "Where no interval is given, one seed or no spread at all leaves the uncertainty unknown."
 PRECISE = {"1": "6", "2": "6"}  # the same numbers with one more decimal of the std
 
 
@@ -41,7 +41,7 @@ def against_paper(name: str, runs: Sequence[Run], preset: str, mixed: bool = Fal
         title,
         columns,
         tuple(lines),
-        (EXPLAINED, FAINT, *ours.notes),
+        (EXPLAINED, UNKNOWN, *ours.notes),
         decimals=(1, TABLES[source].decimals[1]),
         corner="method, task",
     )

@@ -9,7 +9,7 @@ from envs.command import Parser
 from eval.config.methods import METHODS
 from eval.results.record import PHASES, Run
 from tables import published, rules
-from tables.against import COLUMNS, EXPLAINED, FAINT, contrast
+from tables.against import COLUMNS, EXPLAINED, UNKNOWN, contrast
 from tables.cells import build
 from tables.options import add_options
 from tables.render import render
@@ -70,7 +70,7 @@ def printed() -> list[Entry]:
 
 def compared(ours: Sequence[Entry], theirs: Sequence[Entry], method: str | None) -> Result:
     """A line for each of ours and each of theirs on the same task: the method called `method`, else the same one, else all."""
-    lines, notes = [], [EXPLAINED, FAINT]
+    lines, notes = [], [EXPLAINED, UNKNOWN]
     for a in ours:
         others = [b for b in theirs if (b.task, b.phase) == (a.task, a.phase)]
         others = [b for b in others if b.protocol == a.protocol] or others

@@ -7,7 +7,6 @@ import base64
 import json
 import tempfile
 from collections.abc import Iterable, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,8 @@ from eval.results.record import Run, success_rate
 from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
-from tables.commands import again
 from tables.costs import Bench, load_benches
+from tables.evidence import evidence
 from tables.figures.curves import rows_of
 from tables.figures.figure import FIGURES, write_figure
 from tables.options import add_options
@@ -140,42 +139,6 @@ def table_of_runs(runs: Sequence[Run], number: dict[int, int]) -> dict[str, Any]
         config = run.start["config"]
         shown |= {"method": f"{shown['label']} {config['method']}", "task": config["task"]}
     return whole
-
-
-def evidence(run: Run) -> dict[str, Any]:
-    """What a run did and under which conditions: all of its record but the metrics, with each phase's last episodes."""
-    start, config = run.start, run.start["config"]
-    return {
-        "label": label_of(config),
-        "path": str(run.path),
-        "status": run.status,
-        "reason": str((run.end or {}).get("reason") or ""),
-        "seconds": run.seconds,
-        "command": str(start.get("command") or ""),
-        "again": "" if rules.is_imported(run) else again(config),
-        "config": config,
-        "about": {key: value for key, value in start.items() if key not in ("kind", "schema", "command", "config")},
-        "seeds": [outcomes(run, seed) for seed in config["seeds"]],
-    }
-
-
-def outcomes(run: Run, seed: int) -> dict[str, Any]:
-    """A seed's success rate over the steps of both phases, and the episodes of each phase's last evaluation."""
-    own = [e for e in run.evaluations if e["seed"] == seed]
-    curve = [[run.training_step(e), success_rate(e)] for e in own]
-    last = [[*group][-1] for _, group in groupby(own, key=lambda e: e["phase"])]
-    return {"seed": seed, "curve": curve, "phases": [{"phase": e["phase"], "episodes": episodes(e)} for e in last]}
-
-
-def episodes(evaluation: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Success, return and length of each episode; None where the record does not say."""
-    success = evaluation["success"]
-
-    def of_each(name: str) -> list[Any]:
-        values = evaluation.get(name)
-        return values if isinstance(values, list) and len(values) == len(success) else [None] * len(success)
-
-    return list(zip(success, of_each("return"), of_each("length"), strict=True))
 
 
 def pictures(runs: Sequence[Run], preset: str) -> Iterable[dict[str, str]]:

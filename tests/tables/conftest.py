@@ -28,7 +28,10 @@ DATASET = {"source": "fetched", "sha256": "same"}
 
 @pytest.fixture
 def write_run(tmp_path: Path) -> Callable[..., Path]:
-    """Writes a record whose last evaluations of each seed have these outcomes; further fields are the configuration's."""
+    """Writes a record whose last evaluations of each seed have these outcomes; further fields are the configuration's.
+
+    `offline` are the steps of that phase's evaluations. Those before a phase's last one are without success.
+    """
 
     def write(
         name: str,
@@ -37,11 +40,13 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         physics: dict[str, Any] = PHYSICS,
         dataset: dict[str, Any] = DATASET,
         seconds: float = 36.0,
+        offline: tuple[int, ...] = (5, 10),
         **config: Any,
     ) -> Path:
         config = CONFIG | {"seeds": list(seeds)} | config
         start = {"kind": "start", "schema": SCHEMA, "created": name, "config": config, "physics": physics, "dataset": dataset}
-        points = (("offline", 5, [0]), ("offline", 10, None), ("online", 5, [0]), ("online", 20, None))
+        steps = {"offline": offline, "online": (5, 20)}
+        points = [(phase, step, [0] if step < own[-1] else None) for phase, own in steps.items() for step in own]
         lines = [start] + [
             {"kind": "evaluation", "seed": seed, "phase": phase, "step": step, "success": earlier or last}
             for seed, last in seeds.items()

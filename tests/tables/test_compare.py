@@ -79,6 +79,12 @@ def test_other_conditions_are_named(write_run, compare):
     assert row["ours"]["notes"] == "preset quick, theirs is paper"
 
 
+def test_offline_numbers_are_compared_as_the_paper_averages_them(write_run, compare):
+    path = write_run("a", {0: [1], 1: [1]}, protocol="offline", offline=(700, 800, 900, 1000))
+    ours = compare(str(path))["DFP (paper), cube-double-task2, offline"]["ours"]
+    assert float(ours["mean"]) == pytest.approx(100 / 3) and "the mean of 3 evaluations, at 80, 90 and 100 %" in ours["notes"]
+
+
 def test_records_against_records(write_run, compare):
     ours = str(write_run("a", SEEDS, method="fql-drifting"))
     theirs = str(write_run("b", {seed: [1, 0] for seed in range(3)}, dataset={"sha256": "other"}))

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from eval import run
-from tables import report
 from tables.__main__ import main
 from tables.build import NAMES
+from tables.commands import again
 
 ROOT = Path(__file__).parents[2]
 TASK = "cube-double-task2"
@@ -94,14 +94,14 @@ def test_beside_a_number_stands_the_published_one(write_run, write_report):
 )
 def test_the_command_that_makes_a_run_again_gives_its_configuration(options):
     _, config = run.parse(options.split())
-    command = shlex.split(report.again(config.to_json()))
+    command = shlex.split(again(config.to_json()))
     assert command[:3] == ["python", "-m", "eval.run"]
     assert run.parse(command[3:])[1] == config
 
 
 def test_the_command_of_a_stranger_s_record_is_quoted():
     config = run.parse([])[1].to_json() | {"task": "lift; rm -rf ~"}
-    assert "'lift; rm -rf ~'" in report.again(config)
+    assert "'lift; rm -rf ~'" in again(config)
 
 
 def test_the_file_loads_nothing(write_run, write_report):

@@ -1,7 +1,5 @@
 """The rules of tables/rules.py."""
 
-import json
-
 import pytest
 
 from eval.results.record import read
@@ -88,33 +86,21 @@ def test_how_often_a_run_was_evaluated_is_no_difference(write_run, cell):
     assert cell("1")["mean"] == "50"
 
 
-def evaluated(path, *steps):
-    """The record at `path`, as it would be had its one seed been evaluated at these steps, without success until the last."""
-    first, *_, end = path.read_text().splitlines()
-    lines = [
-        {"kind": "evaluation", "seed": 0, "phase": "offline", "step": step, "success": [step == steps[-1]]} for step in steps
-    ]
-    seed = json.loads(first)["config"]["seeds"][0]
-    path.write_text("\n".join([first, *(json.dumps({**line, "seed": seed}) for line in lines), end, ""]))
-
-
 def test_means_of_other_evaluations_are_not_averaged_and_a_table_says_which_its_own_are(write_run, cell, tables):
-    often = write_run("a", {0: [1]}, protocol="offline")
-    evaluated(often, 500, 800, 900, 1000)
+    often = write_run("a", {0: [1]}, protocol="offline", offline=(500, 800, 900, 1000))
     where = {"row": "cube-double-task2", "column": "DFP", "phase": "offline"}
     three, one = "3 evaluations, at 80, 90 and 100 % of training", "one evaluation, at 100 % of training"
     assert float(cell("7", **where)["mean"]) == pytest.approx(100 / 3)
     assert f"A seed's number is the mean of {three}." in tables("7")
-    once = write_run("b", {1: [1]}, protocol="offline")
-    evaluated(once, 1000)
+    once = write_run("b", {1: [1]}, protocol="offline", offline=(1000,))
     refused = cell("7", **where)
     assert (refused["text"], refused["mean"]) == ("refused", "")
     assert f"refused: {often} is the mean of {three}, {once} of {one}; --mixed" in refused["notes"]
 
 
 def test_cells_that_differ_in_what_is_averaged_say_it_each(write_run, tables):
-    evaluated(write_run("a", {0: [1]}, protocol="offline"), 800, 1000)
-    evaluated(write_run("b", {0: [1]}, protocol="offline", method="fql"), 1000)
+    write_run("a", {0: [1]}, protocol="offline", offline=(800, 1000))
+    write_run("b", {0: [1]}, protocol="offline", offline=(1000,), method="fql")
     text = tables("7")
     assert "] a seed's number is the mean of 2 evaluations, at 80 and 100 % of training" in text
     assert "] a seed's number is the mean of one evaluation, at 100 % of training" in text
