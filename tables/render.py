@@ -94,7 +94,7 @@ def escape_latex(text: str) -> str:
 
 
 def escape_markdown(text: str) -> str:
-    return "".join(f"\\{c}" if c in "|*_<[`" else c for c in text)
+    return "".join(f"\\{c}" if c in r"\|*_<[`$~" else c for c in text)
 
 
 TEXT = Style("*{}*", "_{}_", "{}", stacked=True)

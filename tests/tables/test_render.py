@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tables.render import escape_latex, render, to_csv
+from tables.render import escape_latex, escape_markdown, render, to_csv
 from tables.result import Cell, Line, Number, Result
 from tables.rules import GENERATED
 
@@ -49,6 +49,10 @@ def test_a_table_looks_as_in_its_golden_file(format, suffix):
 
 def test_latex_prints_the_signs_that_its_default_fonts_lack():
     assert escape_latex("p < 0.001 | > 2") == "p $<$ 0.001 $|$ $>$ 2"
+
+
+def test_markdown_reads_nothing_into_a_name():
+    assert escape_markdown(r"a$_b$ \* ~c~") == r"a\$\_b\$ \\\* \~c\~"
 
 
 def test_csv_keeps_every_digit_and_has_one_header():
