@@ -64,3 +64,20 @@ def test_a_missing_field_is_named(part, field):
 def test_an_unknown_option_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"^unknown option 'algo.num_elits'; did you mean algo.num_elites"):
         configure(**{"algo.num_elits": 3})
+
+
+def test_an_algorithm_with_a_backbone_is_a_method():
+    assert configure(algo="dfp", backbone="drifting").to_json() == configure(method="dfp").to_json()
+    assert configure(algo="bc", backbone="flow").method == "bc-flow"
+
+
+def test_changes_are_what_differs_from_the_preset():
+    changed = configure(method="dfp", **{"algo.num_elites": 2, "algo.elite_weight": 0.5, "offline_steps": 3})
+    assert changed.changes == {"algo.num_elites": 2, "offline_steps": 3}
+    assert configure(seeds=(7,), eval_every=5).changes == {}
+
+
+def test_the_offline_protocol_has_no_chunks_and_no_best_of_n():
+    for preset in PRESETS:
+        config = configure("cube-double-task2", preset=preset, protocol="offline")
+        assert (config.algo.horizon, config.algo.best_of, config.algo.target_best_of, config.online_steps) == (1, 1, 1, 0)

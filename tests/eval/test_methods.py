@@ -21,7 +21,7 @@ SHORT = """--preset paper --protocol offline-to-online --offline-steps 2 --onlin
 
 @pytest.mark.parametrize("task", ["cube-single-task2", "lift"])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_runs_through_both_phases_of_both_suites(method, task, request, tmp_path, monkeypatch):
+def test_every_method_runs_on_both_suites(method, task, request, tmp_path, monkeypatch):
     """Real data, real simulators: finite losses in both phases, an evaluation at the end of each, rewards of the task."""
     data = request.getfixturevalue("demonstrated" if task == "lift" else "generated")
     monkeypatch.setitem(TASKS, "lift", replace(find_task("lift"), time_limit=20))
@@ -37,7 +37,7 @@ def test_every_method_runs_through_both_phases_of_both_suites(method, task, requ
 
 @pytest.mark.parametrize("task", [column.tasks[0] for column in MAIN])
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_has_its_numbers_for_every_task_of_table_1(method, task):
+def test_every_method_learns_on_every_task_of_table_1(method, task):
     """The `paper` configuration learns from chunks of the task's sizes, in both phases (here with small networks)."""
     small = {"backbone.width": 8, "backbone.depth": 1, "algo.batch_size": 4} | (
         {} if method == "bc" else {"algo.critic_width": 8}

@@ -16,7 +16,7 @@ def path(tmp_path: Path) -> Path:
     return writer.path
 
 
-def test_evaluations_are_in_the_order_of_their_steps_and_a_run_without_end_is_unfinished(path):
+def test_evaluations_are_in_the_order_of_their_steps(path):
     run = read(path)
     assert [(e["phase"], e["step"]) for e in run.evaluations] == [("offline", 9), ("online", 2)]
     assert run.status == "unfinished"
@@ -31,7 +31,7 @@ def test_a_torn_last_line_is_ignored_and_dropped_by_the_next_writer(path):
     assert read(path).status == "finished"
 
 
-def test_what_is_said_twice_counts_once_and_a_resumed_run_is_not_over(path):
+def test_what_is_said_twice_counts_once(path):
     writer = Writer(path)
     writer.write("end", status="stopped", reason="SIGTERM", seconds=1.0)
     assert read(path).status == "stopped"

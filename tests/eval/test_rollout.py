@@ -27,7 +27,6 @@ def test_outcomes_are_identical_for_any_number_of_workers(actors):
 
     alone = outcomes(1)
     assert [(e.seed, e.episode) for e in alone] == [(0, 0), (0, 1), (0, 2), (1, 0), (1, 1), (1, 2)]
-    assert len({e.total_reward for e in alone}) > 1 or len({e.length for e in alone}) >= 1
     assert outcomes(2) == outcomes(3) == alone
 
 
@@ -56,7 +55,7 @@ class EarlyEnd(gymnasium.Wrapper):
         return obs, float(obs.sum()), terminated, self.left == 0, info
 
 
-def test_no_reset_and_no_noise_is_shared_between_seeds_episodes_steps_and_families():
+def test_no_two_episodes_share_a_reset_or_noise():
     places = [(family, seed, episode) for family in (TRAIN, EVALUATE) for seed in range(10) for episode in range(100)]
     assert len({reset_seed(*place) for place in places}) == len(places)
     draws = {action_rng(*place, step).standard_normal() for place in places[::50] for step in range(0, 50, 5)}

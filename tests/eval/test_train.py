@@ -30,7 +30,7 @@ def lines(run) -> list:
 
 
 @pytest.mark.parametrize(("algo", "backbone"), PAIRS)
-def test_every_method_s_pair_and_every_backbone_trains_through_both_phases_and_leaves_a_record(tiny, algo, backbone):
+def test_every_pair_trains_through_both_phases(tiny, algo, backbone):
     code, run = tiny("--algo", algo, "--backbone", backbone, "--seeds", "3", "5")
     assert code == 0 and run.status == "finished"
     assert [(e["phase"], e["step"], e["seed"]) for e in run.evaluations] == [
@@ -147,7 +147,7 @@ def test_a_simulator_is_restored_in_the_middle_of_an_episode(apart):
     restored.simulator.close()
 
 
-def test_simulating_apart_changes_no_number_and_outlasts_an_interruption(tiny, monkeypatch):
+def test_simulating_apart_changes_no_number(tiny, monkeypatch):
     options = "--seeds 0 1 --online-steps 60 --eval-every 30".split()
     _, here = tiny(*options, "--workers", "0")
     explore = Training._explore_and_update

@@ -1,0 +1,126 @@
+"""The papers' numbers, as the presets and methods have them."""
+
+from operator import attrgetter
+from typing import Any
+
+import pytest
+
+from eval.config.config import Config
+from eval.config.configure import configure
+from tables.spec import TABLES
+
+CUBES = {
+    "algo.horizon": 5,
+    "algo.num_candidates": 16,
+    "algo.num_elites": 4,
+    "algo.elite_weight": 0.5,
+    "algo.best_of": 16,
+    "algo.target_best_of": 16,
+    "algo.old_policy_rate": 1e-4,
+    "algo.target_rate": 5e-3,
+    "algo.discount": 0.99,
+    "algo.learning_rate": 3e-4,
+    "algo.batch_size": 256,
+    "algo.num_critics": 2,
+    "backbone.temperatures": (0.05,),
+    "backbone.num_generated": 8,
+    "backbone.width": 512,
+    "backbone.depth": 4,
+    "offline_steps": 1_000_000,
+    "online_steps": 1_000_000,
+    "online_warmup": 5_000,
+    "eval_episodes": 100,
+}
+ROBOMIMIC = {"algo.num_elites": 2, "algo.best_of": 4, "backbone.temperatures": (0.005, 0.05)}
+OFFLINE = {"algo.horizon": 1, "algo.best_of": 1, "algo.elites_offline": True, "online_steps": 0, "protocol": "offline"}
+IQL_NETWORKS = {"backbone.width": 256, "backbone.depth": 4, "algo.critic_width": 256, "algo.critic_depth": 4}
+
+
+def holds(config: Config, numbers: dict[str, Any]) -> bool:
+    return {name: attrgetter(name)(config) for name in numbers} == numbers
+
+
+@pytest.mark.parametrize(
+    ("task", "numbers"),
+    [
+        ("cube-double-task2", CUBES),
+        ("lift", CUBES | ROBOMIMIC | {"algo.target_best_of": 4}),
+        ("cube-single-task2", OFFLINE | {"algo.elite_weight": 0.45, "algo.num_elites": 8}),
+        ("puzzle-4x4-task4", OFFLINE | {"algo.elite_weight": 0.5, "algo.num_elites": 16, "algo.num_candidates": 32}),
+        ("puzzle-4x4-task4", {"backbone.temperatures": (0.01, 0.05)}),
+    ],
+)
+def test_paper_is_tables_5_and_8(task, numbers):
+    assert holds(configure(task, preset="paper"), numbers)
+
+
+def test_a_task_of_both_protocols_has_both_tables_numbers():
+    config = configure("cube-double-task2", preset="paper", protocol="offline")
+    assert holds(config, OFFLINE | {"algo.elite_weight": 0.55, "algo.num_elites": 8})
+
+
+def test_release_differs_from_paper_by_one_bandwidth():
+    paper, release = (configure("cube-double-task2", preset=preset).to_json() for preset in ("paper", "release"))
+    assert release.pop("preset") == "release" and paper.pop("preset") == "paper"
+    assert release["backbone"].pop("temperatures") == [0.1] and paper["backbone"].pop("temperatures") == [0.05]
+    assert release == paper
+
+
+@pytest.mark.parametrize(
+    ("method", "task", "numbers"),
+    [
+        ("qc-fql", "cube-double-task2", {"algo.distill_weight": 300}),
+        ("qc-fql", "cube-triple-task2", {"algo.distill_weight": 100}),
+        ("qc-fql", "cube-quadruple-task2", {"algo.distill_weight": 100}),
+        ("fql", "cube-triple-task4", {"algo.distill_weight": 300}),
+        ("fql", "square", {"algo.distill_weight": 10_000}),
+        ("qc-bfn", "cube-double-task2", {"algo.best_of": 32}),
+        ("qc-bfn", "can", {"algo.best_of": 16}),
+        ("bfn", "can", {"algo.target_best_of": 4, "algo.horizon": 1}),
+        ("mvp", "cube-double-task3", {"backbone.constraint_weight": 1}),
+        ("mvp", "cube-triple-task3", {"backbone.constraint_weight": 0}),
+        ("mvp", "lift", {"algo.elite_weight": 0}),
+        ("dfp-no-top-k", "lift", {"algo.elite_weight": 0}),
+        ("iql", "scene-task2", IQL_NETWORKS),
+        ("iql", "scene-task2", {"algo.expectile": 0.9, "algo.pessimism": 1, "backbone.squash": False}),
+        ("rebrac", "scene-task2", {"algo.target_std": 0.2, "algo.target_clip": 0.5, "algo.actor_every": 2}),
+        ("rebrac", "scene-task2", {"backbone.squash": True}),
+        ("bc", "scene-task2", {"backbone.squash": False}),
+    ],
+)
+def test_methods_have_their_papers_numbers(method, task, numbers):
+    assert holds(configure(task, method, preset="paper"), numbers)
+
+
+def test_mvp_with_top_k_is_dfp_on_another_backbone():
+    with_top_k, dfp = (configure("cube-double-task2", method, preset="paper") for method in ("mvp-top-k", "dfp"))
+    assert with_top_k.algo == dfp.algo
+
+
+TABLE_7 = ("cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4")
+
+
+@pytest.mark.parametrize(
+    ("method", "option", "values"),
+    [
+        ("iql", "inverse_temperature", (1, 0.3, 10, 10, 3)),
+        ("rebrac", "actor_penalty", (1, 0.1, 0.1, 0.3, 0.3)),
+        ("rebrac", "critic_penalty", (0, 0, 0.01, 0.01, 0.01)),
+        ("idql", "num_samples", (32, 32, 32, 32, 32)),
+        ("srpo", "q_weight", (0.03, 0.1, 0.1, 0.1, 0.1)),
+        ("cac", "q_weight", (0.003, 0.3, 0.3, 0.01, 0.01)),
+        ("fawac", "inverse_temperature", (1, 0.3, 0.3, 0.3, 0.3)),
+        ("fbrac", "data_weight", (100, 100, 100, 100, 300)),
+        ("ifql", "num_samples", (32, 32, 32, 32, 32)),
+        ("fql", "distill_weight", (300, 300, 300, 1000, 1000)),
+    ],
+)
+def test_baselines_of_table_7_have_their_numbers(method, option, values):
+    """In the offline protocol: evaluated every 100,000 of a million steps, actions one at a time."""
+    configs = [configure(task, method, preset="paper", protocol="offline") for task in TABLE_7]
+    assert [getattr(c.algo, option) for c in configs] == list(values)
+    assert {(c.algo.horizon, c.offline_steps, c.online_steps, c.eval_every) for c in configs} == {(1, 10**6, 0, 10**5)}
+
+
+def test_table_7_has_its_eleven_methods():
+    assert [row.method for row in TABLES["7"].rows] == "bc iql rebrac idql srpo cac fawac fbrac ifql fql dfp".split()
