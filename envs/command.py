@@ -1,4 +1,4 @@
-"""How the project's commands fail: one line on stderr, exit code 2, and nothing half-written."""
+"""How the project's commands speak: bars of progress, and one line on stderr with exit code 2 where they fail."""
 
 import argparse
 import difflib
@@ -7,11 +7,28 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from tqdm import tqdm
 
-def refuse(message: object) -> NoReturn:
+
+def refuse(error: object) -> NoReturn:
     """Print one line and end with exit code 2."""
-    print(f"error: {' '.join(str(message).split())}", file=sys.stderr)
+    print(f"error: {in_words(error)}", file=sys.stderr)
     raise SystemExit(2)
+
+
+def in_words(error: object) -> str:
+    """An error in one line; the system's own by the file's name and what is wrong with it."""
+    if isinstance(error, OSError) and error.filename and error.strerror:
+        return f"{error.filename}: {error.strerror[0].lower()}{error.strerror[1:]}"
+    if isinstance(error, MemoryError):
+        return f"out of memory ({error})" if str(error) else "out of memory"
+    return " ".join(str(error).split())
+
+
+def progress(*args: Any, **kwargs: Any) -> tqdm:
+    """A bar; where nobody watches it, one line a minute. TQDM_DISABLE=1 turns all off."""
+    often = 0.5 if sys.stderr.isatty() else 60
+    return tqdm(*args, mininterval=often, maxinterval=max(often, 10), **kwargs)
 
 
 class Parser(argparse.ArgumentParser):
@@ -56,7 +73,7 @@ def run_command(main: Callable[[], None]) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         main()
-    except (ValueError, OSError, ImportError) as error:
+    except (ValueError, OSError, ImportError, MemoryError) as error:
         refuse(error)
     except KeyboardInterrupt:
         print("stopped; nothing was written", file=sys.stderr)

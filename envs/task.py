@@ -2,10 +2,10 @@
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 if TYPE_CHECKING:
     import gymnasium
@@ -19,6 +19,9 @@ SuccessTiming = Literal["post", "pre"]
 @dataclass(frozen=True)
 class Task(ABC):
     """One task to solve: everything that depends on it is a field or a method here."""
+
+    homes: ClassVar[tuple[str, ...]] = ()
+    """Folders in which the suite's own tools keep data, such as '~/.ogbench/data'."""
 
     name: str
     """The task's name in the suite, such as 'cube-single-task2'."""
@@ -49,6 +52,58 @@ class Task(ABC):
 
         FileNotFoundError says how to get it; ValueError says what is wrong with the file.
         """
+
+    def find_dataset(self, folder: Path) -> "Dataset":
+        """The task's data from `folder` or from the suite's own folders, else downloaded, unless that takes hours."""
+        folders = [folder, *(Path(home).expanduser() for home in self.homes)]
+        try:
+            return self.load_dataset(folders)
+        except FileNotFoundError:
+            if not self.fetched_unasked:
+                raise
+            self.fetch(folder)
+            return self.load_dataset(folders)
+
+    @property
+    def fetched_unasked(self) -> bool:
+        """Whether a run that misses its data may download them."""
+        return True
+
+    # What a suite may offer; a task without it says so in one line.
+
+    def fetch(self, folder: Path, mirrors: Sequence[str] = ()) -> Path:
+        """The official data in `folder`, downloaded from the first of `mirrors`, or of the known ones, unless they are there.
+
+        ConnectionError with one line when no mirror has them, FileExistsError when generated data have their name, ValueError
+        for a file whose hash is not the one kept.
+        """
+        raise ValueError(f"{self.name}: makes its own data, there is nothing to fetch")
+
+    def generate(
+        self,
+        folder: Path,
+        rows: int | None = None,
+        seed: int = 0,
+        workers: int = 1,
+        kind: str | None = None,
+        overwrite: bool = False,
+    ) -> tuple[Path, dict[str, Any]]:
+        """Scripted data like the official ones, written to `folder`: the file, and the facts of its sidecar.
+
+        FileExistsError when it exists and `overwrite` is not set; ValueError for a `kind` of data that the suite does not have.
+        """
+        raise ValueError(f"{self.name}: makes its own data, there is nothing to generate")
+
+    def unpack(self, folder: Path) -> Path:
+        """The folder of columns on disk, made from the data in `folder`; what is there already is checked instead.
+
+        FileNotFoundError when there is nothing to unpack, OSError when the disk has no room, ValueError for damaged data.
+        """
+        raise ValueError(f"{self.name}: its data fit into memory, there is nothing to unpack")
+
+    def scripted_episode(self) -> Callable[[], int] | None:
+        """What scripts one episode of `generate` and returns its number of rows, to be timed; None where there is no script."""
+        return None
 
 
 def find_task(name: str) -> Task:

@@ -18,10 +18,8 @@ from tabulate import tabulate
 from algos.base import Algorithm
 from backbones.base import Backbone, names
 from envs.command import Parser, refuse
-from envs.dataset import Dataset
-from envs.fetch import SHARDED, fetch
 from envs.rows import Starts
-from envs.task import Protocol, Task
+from envs.task import Protocol
 from eval.config.config import Config, name_of
 from eval.config.configure import configure
 from eval.config.listing import listing
@@ -80,18 +78,6 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     given = {name: value for name, value in vars(options).items() if name in fields or "." in name}
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return options, configure(**values)
-
-
-def load_dataset(task: Task, folder: Path) -> Dataset:
-    """The task's data as found in `folder` or in the suites' own folders, else downloaded unless that takes hours."""
-    folders = [folder, Path.home() / ".ogbench" / "data", Path.home() / ".robomimic"]
-    try:
-        return task.load_dataset(folders)
-    except FileNotFoundError:
-        if task.dataset in SHARDED:
-            raise
-        fetch(task, folder)
-        return task.load_dataset(folders)
 
 
 def summary(run: record.Run) -> str:
@@ -155,7 +141,7 @@ def main(arguments: list[str] | None = None) -> int:
             return 0
         device = choose_device(options.device)
         folder = unfinished_folder(config, options.runs) if options.resume else None
-        dataset = load_dataset(config.task, options.data)
+        dataset = config.task.find_dataset(options.data)
         Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
         config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
         start = describe(config, dataset, device, command)

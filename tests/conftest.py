@@ -12,8 +12,9 @@ from torch import Generator
 from algos.base import Algorithm, Batch
 from algos.learner import Learner
 from backbones.base import Backbone, find
-from envs.generate import generate, generate_demos
+from envs.scripts.demonstration_dataset import generate_demos
 from envs.scripts.play import Script
+from envs.scripts.play_dataset import generate
 from envs.task import find_task
 
 torch.set_num_threads(1)  # for nets this small, a second thread only waits for the first

@@ -16,7 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from envs.files.npz import Shape, read_sidecar, sha256, staged
+from envs.files.npz import Shape
+from envs.files.sidecar import read_sidecar, sha256
+from envs.files.whole import staged
 
 INDEX = "index.json"
 BLOCK_ROWS = 2**17

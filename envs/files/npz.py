@@ -1,16 +1,12 @@
-"""A dataset on disk: `<name>.npz`, `<name>-val.npz` and the sidecar `<name>.json` that says where they come from."""
+"""Arrays in .npz files, read with care: headers first, nothing unpickled, no memory for what is not there."""
 
-import hashlib
-import json
 import math
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,62 +15,6 @@ Shape = tuple[int | None, ...]
 
 DEFLATE_LIMIT = 1032
 """No deflate stream is longer than this many times its compressed size."""
-
-
-def data_files(folder: Path, name: str) -> tuple[Path, Path, Path]:
-    """The validation file, the sidecar and the training file of dataset `name` in `folder`."""
-    return folder / f"{name}-val.npz", folder / f"{name}.json", folder / f"{name}.npz"
-
-
-@contextmanager
-def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
-    """Paths to write `targets`, files of one folder, to; they move to their places in this order when the block ends well.
-
-    So the file that makes a dataset visible comes last. When the block fails, nothing is left behind.
-    """
-    folder = targets[0].parent
-    existed = folder.exists()
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(dir=folder, prefix=f".{targets[-1].stem}.") as staging:
-            sources = tuple(Path(staging) / target.name for target in targets)
-            yield sources
-            for source, target in zip(sources, targets, strict=True):
-                with open(source, "rb") as file:
-                    os.fsync(file.fileno())
-                os.replace(source, target)
-    finally:
-        if not existed:
-            with suppress(OSError):
-                folder.rmdir()  # succeeds only while it is empty
-
-
-def origin_of(path: Path) -> dict[str, Any]:
-    """What is known of where a data file comes from; ValueError when it is not the file that its sidecar describes."""
-    facts = read_sidecar(path.with_suffix(".json"))
-    found = sha256(path)
-    if facts.get("sha256", {}).get(path.name, found) != found:
-        raise ValueError(f"{path}: not the file that {path.stem}.json describes (the SHA-256 differs)")
-    return {"source": "local", **facts, "sha256": found}
-
-
-def sha256(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def read_sidecar(path: Path) -> dict[str, Any]:
-    """What the sidecar says; empty when there is none. ValueError when it is no sidecar."""
-    if not path.exists():
-        return {}
-    try:
-        facts = json.loads(path.read_text())
-    except ValueError as error:
-        raise ValueError(f"{path}: not valid JSON ({error})") from None
-    if not isinstance(facts, dict) or not isinstance(facts.get("sha256", {}), dict):
-        raise ValueError(f"{path}: needed is a JSON object whose 'sha256' maps file names to hashes")
-    return facts
 
 
 class Header(NamedTuple):

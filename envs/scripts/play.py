@@ -5,16 +5,17 @@
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import numpy as np
 
-from envs.suites.ogbench import InfoOnce
+from envs.suites.ogbench_manipulation import ACTION_DIM, InfoOnce
 
 if TYPE_CHECKING:
     import gymnasium
 
 Kind = Literal["play", "noisy"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 Episode = dict[str, np.ndarray]
 
 STACKING = {"single": (0, 0), "double": (0, 0.25), "triple": (0.05, 0.35), "quadruple": (0.1, 0.5)}
@@ -84,7 +85,7 @@ def roll_episode(env: "gymnasium.Env", script: Script, seeds: np.random.SeedSequ
     np.random.seed(oracle_seed)  # OGBench's oracles draw from numpy's global generator
     rng = np.random.default_rng(driver_seed)
     stacking, noise = script.stacking(rng), rng.uniform(0, 0.1)
-    noise_scale = noise * np.array([1, 1, 1, 3, 10]) if script.kind == "noisy" else np.zeros(5)
+    noise_scale = noise * np.array([1, 1, 1, 3, 10]) if script.kind == "noisy" else np.zeros(ACTION_DIM)
 
     oracles = make_oracles(env, script)
     inner: Any = env.unwrapped
@@ -94,9 +95,9 @@ def roll_episode(env: "gymnasium.Env", script: Script, seeds: np.random.SeedSequ
     rows: list[dict[str, Any]] = []
     for _ in range(script.episode_rows):
         if rng.random() < script.random_action:
-            action = rng.uniform(-1, 1, size=5)
+            action = rng.uniform(-1, 1, size=ACTION_DIM)
         else:
-            action = np.clip(oracle.select_action(obs, info) + noise_scale * rng.standard_normal(5), -1, 1)
+            action = np.clip(oracle.select_action(obs, info) + noise_scale * rng.standard_normal(ACTION_DIM), -1, 1)
         next_obs, _, _, _, info = env.step(action)
         rows.append(_row(obs, action, info))
         obs = next_obs

@@ -11,8 +11,8 @@ import sys
 if "mujoco" not in sys.modules:
     os.environ["MUJOCO_GL"] = "disable"
 
-from envs.suites import ogbench, probe, robomimic
+from envs.suites import ogbench_manipulation, probe, robomimic
 from envs.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for suite in (ogbench, robomimic, probe) for task in suite.TASKS}
+TASKS: dict[str, Task] = {task.name: task for suite in (ogbench_manipulation, robomimic, probe) for task in suite.TASKS}
 """All tasks by name."""

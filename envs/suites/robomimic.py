@@ -2,7 +2,7 @@
 
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,15 @@ import gymnasium
 import numpy as np
 
 from envs.dataset import Dataset, check_actions
+from envs.files.download import download
 from envs.files.hdf5 import open_demos, read_array, read_env_args, train_demos
-from envs.files.npz import origin_of
+from envs.files.sidecar import origin_of
 from envs.task import SuccessTiming, Task
 
+MIRRORS = tuple(
+    f"https://{host}/datasets/robomimic/robomimic_datasets/resolve/74fa018461f479cd9fd15b924a16103012096203/v1.5"
+    for host in ("huggingface.co", "hf-mirror.com")
+)
 PROPRIO = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2}  # an observation's first parts, their sizes
 OBS_KEYS = (*PROPRIO, "object-state")  # robosuite's names; 'object-state' is 'object' in robomimic's files
 ACTION_DIM = 7  # position, rotation, gripper
@@ -65,6 +70,8 @@ def success_reward(success: Any) -> Any:
 class RobomimicTask(Task):
     """A Panda arm moved by end-effector deltas at 20 Hz; -1 for each step without success, which ends the episode."""
 
+    homes = ("~/.robomimic",)
+
     def make_env(self, success_timing: SuccessTiming = "post") -> gymnasium.Env:
         """The task's environment; ImportError with one line when robosuite is missing, ValueError for 'pre'."""
         if success_timing != "post":
@@ -80,6 +87,40 @@ class RobomimicTask(Task):
         origin = origin_of(path)
         data = self.read_demos(path)
         return replace(data, origin={**origin, **data.origin})
+
+    def fetch(self, folder: Path, mirrors: Sequence[str] = ()) -> Path:
+        """Robomimic's multi-human demonstrations."""
+
+        def count(path: Path) -> tuple[int, int]:
+            data = self.read_demos(path)
+            return len(data.obs), len(data.ends)
+
+        files = {folder / f"{self.dataset}.hdf5": f"{self.name}/mh/low_dim_v15.hdf5"}
+        otherwise = f"`python -m envs.generate {self.name} --data {folder}` makes similar data"
+        return download(files, mirrors or MIRRORS, count, otherwise)
+
+    def generate(
+        self,
+        folder: Path,
+        rows: int | None = None,
+        seed: int = 0,
+        workers: int = 1,
+        kind: str | None = None,
+        overwrite: bool = False,
+    ) -> tuple[Path, dict[str, Any]]:
+        """Demonstrations of six scripted operators: as many as hold `rows` transitions, or as in robomimic's data."""
+        from envs.scripts.demonstration_dataset import generate_demos  # here, since scripts are made for tasks
+
+        if kind is not None:
+            raise ValueError(f"{self.name}: --kind {kind} is OGBench's alone; its data are demonstrations")
+        facts = generate_demos(self, folder, seed, rows, workers, overwrite)
+        return folder / f"{self.dataset}.hdf5", facts
+
+    def scripted_episode(self) -> Callable[[], int]:
+        from envs.scripts.demonstrate import demonstrate, make_demonstration_env
+
+        env = make_demonstration_env(self)
+        return lambda: len(demonstrate(env, self, 0, 0).arrays["actions"])
 
     def read_demos(self, path: Path) -> Dataset:
         """The checked demonstrations of one of robomimic's files."""

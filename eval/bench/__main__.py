@@ -36,10 +36,6 @@ from algos.learner import Actor, Learner
 from algos.learner.graph import WARM_UP
 from algos.select import Precision
 from envs.command import Parser, refuse
-from envs.scripts.demonstrate import demonstrate, make_demonstration_env
-from envs.scripts.play import Script, accepted_episode, make_collection_env
-from envs.suites.ogbench import OGBenchTask
-from envs.suites.robomimic import RobomimicTask
 from envs.task import Task
 from eval.config.config import Config
 from eval.config.configure import configure
@@ -209,15 +205,11 @@ def time_simulator(task: Task, steps: int = 300) -> float:
 
 def time_generation(task: Task) -> float | None:
     """Rows a second of the task's data that one process generates, over one episode; None where there is no script."""
-    if isinstance(task, OGBenchTask):
-        script = Script(task.family, "play", 0)
-        collection = make_collection_env(script)
-        return script.episode_rows / seconds(lambda: accepted_episode(collection, script, 0, 0))
-    if isinstance(task, RobomimicTask):
-        env, demos = make_demonstration_env(task), []
-        took = seconds(lambda: demos.append(demonstrate(env, task, 0, 0)))
-        return len(demos[0].arrays["actions"]) / took
-    return None
+    if not (episode := task.scripted_episode()):
+        return None
+    begun = time.perf_counter()
+    rows = episode()
+    return rows / (time.perf_counter() - begun)
 
 
 def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, Any]]]:

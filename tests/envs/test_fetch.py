@@ -5,7 +5,6 @@ from dataclasses import replace
 
 import pytest
 
-from envs.fetch import fetch
 from envs.task import find_task
 
 TASK = find_task("cube-single-task2")
@@ -28,7 +27,7 @@ def names(folder):
 
 def test_second_mirror_is_used_when_the_first_is_dead(served, dead, tmp_path):
     source, mirror = served
-    path = fetch(TASK, tmp_path / "data", [dead, mirror])
+    path = TASK.fetch(tmp_path / "data", [dead, mirror])
     assert path.read_bytes() == (source / path.name).read_bytes()
     assert names(tmp_path / "data") == [f"{NAME}-val.npz", f"{NAME}.json", f"{NAME}.npz"]
     origin = TASK.load_dataset([tmp_path / "data"]).origin
@@ -36,38 +35,38 @@ def test_second_mirror_is_used_when_the_first_is_dead(served, dead, tmp_path):
 
 
 def test_present_data_are_not_downloaded_again(served, dead, tmp_path):
-    path = fetch(TASK, tmp_path, [served[1]])
-    assert fetch(TASK, tmp_path, [dead]) == path
+    path = TASK.fetch(tmp_path, [served[1]])
+    assert TASK.fetch(tmp_path, [dead]) == path
 
 
 def test_download_that_differs_from_the_first_is_refused(served, tmp_path):
     source, mirror = served
-    fetch(TASK, tmp_path / "data", [mirror]).unlink()
+    TASK.fetch(tmp_path / "data", [mirror]).unlink()
     shutil.copy(source / f"{NAME}-val.npz", source / f"{NAME}.npz")
     with pytest.raises(ConnectionError, match="hash"):
-        fetch(TASK, tmp_path / "data", [mirror])
+        TASK.fetch(tmp_path / "data", [mirror])
     assert names(tmp_path / "data") == [f"{NAME}-val.npz", f"{NAME}.json"]
 
 
 def test_file_changed_on_disk_is_refused(served, tmp_path):
-    path = fetch(TASK, tmp_path, [served[1]])
+    path = TASK.fetch(tmp_path, [served[1]])
     path.write_bytes(path.read_bytes() + b"x")
     with pytest.raises(ValueError, match="not the file that was fetched first"):
-        fetch(TASK, tmp_path, [served[1]])
+        TASK.fetch(tmp_path, [served[1]])
 
 
 def test_what_is_no_dataset_is_refused_and_nothing_stays(served, tmp_path):
     source, mirror = served
     (source / f"{NAME}.npz").write_text("<html>The server is down for maintenance.</html>")
     with pytest.raises(ConnectionError, match=r"truncated, locked or not an .npz file"):
-        fetch(TASK, tmp_path / "data", [mirror])
+        TASK.fetch(tmp_path / "data", [mirror])
     assert names(tmp_path / "data") == []
 
 
 def test_no_answer_names_the_alternative_and_nothing_stays(served, dead, tmp_path):
     (served[0] / f"{NAME}.npz").unlink()
     with pytest.raises(ConnectionError) as caught:
-        fetch(TASK, tmp_path / "data", [dead, served[1]])
+        TASK.fetch(tmp_path / "data", [dead, served[1]])
     message = str(caught.value)
     assert "HTTP 404" in message and "`python -m envs.generate cube-single-task2" in message and "\n" not in message
     assert names(tmp_path / "data") == []
@@ -76,7 +75,7 @@ def test_no_answer_names_the_alternative_and_nothing_stays(served, dead, tmp_pat
 def test_two_at_once_do_not_disturb_each_other(served, tmp_path):
     source, mirror = served
     with ThreadPoolExecutor(2) as pool:
-        paths = list(pool.map(lambda _: fetch(TASK, tmp_path / "data", [mirror]), range(2)))
+        paths = list(pool.map(lambda _: TASK.fetch(tmp_path / "data", [mirror]), range(2)))
     assert paths[0].read_bytes() == (source / f"{NAME}.npz").read_bytes()
     assert names(tmp_path / "data") == [f"{NAME}-val.npz", f"{NAME}.json", f"{NAME}.npz"]
     facts = json.loads((tmp_path / "data" / f"{NAME}.json").read_text())
@@ -85,27 +84,37 @@ def test_two_at_once_do_not_disturb_each_other(served, tmp_path):
 
 def test_generated_data_are_not_taken_for_the_official_ones(generated, dead):
     with pytest.raises(FileExistsError, match="generated data has this name"):
-        fetch(TASK, generated, [dead])
+        TASK.fetch(generated, [dead])
 
 
-def test_tasks_without_data_of_their_own_are_refused(tmp_path, dead):
-    with pytest.raises(ValueError, match=r"^probe-chain: makes its own data"):
-        fetch(find_task("probe-chain"), tmp_path, [dead])
+def test_a_task_says_what_it_cannot_do(tmp_path):
+    probe = find_task("probe-chain")
+    for order in (probe.fetch, probe.generate, probe.unpack, find_task("lift").unpack):
+        with pytest.raises(ValueError, match=r"^(probe-chain|lift): .*there is nothing to (fetch|generate|unpack)$"):
+            order(tmp_path)
+    assert probe.scripted_episode() is None and not list(tmp_path.iterdir())
 
 
-def test_a_sharded_dataset_is_every_file_that_the_mirrors_page_names(generated, tmp_path, serve, dead, monkeypatch):
+def test_what_takes_hours_is_not_downloaded_unasked(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    quadruple = find_task("cube-quadruple-task2")
+    monkeypatch.setattr(type(quadruple), "fetch", lambda *_: pytest.fail("it was downloaded"))
+    with pytest.raises(FileNotFoundError, match=r"python -m envs\.fetch cube-quadruple-task2"):
+        quadruple.find_dataset(tmp_path / "data")
+
+
+def test_a_sharded_dataset_is_every_file_on_the_mirrors_page(generated, tmp_path, serve, dead):
     there = tmp_path / "served" / NAME
     there.mkdir(parents=True)
     for shard in ("0", "1"):
         shutil.copy(generated / f"{NAME}.npz", there / f"play-{shard}.npz")
-    monkeypatch.setattr("envs.fetch.SHARDED", (NAME,))
-    folder = fetch(TASK, tmp_path / "data", [dead, mirror := serve(tmp_path / "served")])
+    task = replace(TASK, sharded=True)
+    folder = task.fetch(tmp_path / "data", [dead, mirror := serve(tmp_path / "served")])
     assert names(folder) == ["play-0.json", "play-0.npz", "play-1.json", "play-1.npz"]
     (folder / "play-1.npz").unlink()
     kept = (folder / "play-0.npz").stat().st_mtime_ns
-    fetch(TASK, tmp_path / "data", [mirror])
+    task.fetch(tmp_path / "data", [mirror])
     assert len(names(folder)) == 4 and (folder / "play-0.npz").stat().st_mtime_ns == kept, "fetching goes on where it stopped"
     (tmp_path / "served" / "empty").mkdir()
-    monkeypatch.setattr("envs.fetch.SHARDED", ("empty",))
     with pytest.raises(ConnectionError, match="its page names no"):
-        fetch(replace(TASK, dataset="empty"), tmp_path / "data", [mirror])
+        replace(task, dataset="empty").fetch(tmp_path / "data", [mirror])

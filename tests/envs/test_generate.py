@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from envs.files.npz import data_files, staged
-from envs.generate import generate
+from envs.files.ogbench import data_files
+from envs.files.whole import staged
 from envs.scripts.play import Script, accepted_episode, cube_stays_reachable, make_collection_env
+from envs.scripts.play_dataset import generate
 
 
 def test_files_hold_whole_episodes_of_valid_actions(generated):
@@ -86,7 +87,7 @@ def test_existing_data_are_not_overwritten(generated):
 
 
 def test_a_folder_that_cannot_be_written_is_found_out_before_the_first_row(monkeypatch):
-    monkeypatch.setattr("envs.generate.roll_splits", lambda *_: pytest.fail("rows are made"))
+    monkeypatch.setattr("envs.scripts.play_dataset.roll_splits", lambda *_: pytest.fail("rows are made"))
     with pytest.raises(OSError):
         generate(Script("cube-single", "play", seed=6), "cube-single-play-v0", Path("/proc/self"), rows=1)
 
@@ -101,7 +102,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["probe-chain"], "error: data for probe-chain cannot be generated"),
+        (["probe-chain"], "error: probe-chain: makes its own data, there is nothing to generate"),
         (["cube-sngle-task2"], "error: unknown task 'cube-sngle-task2'; did you mean cube-single-task2?"),
         (["cube-single-task2", "--rows", "0"], "error: argument --rows: '0' is not a whole number of at least 1"),
         (["cube-single-task2", "--row-count", "5"], "error: unknown option '--row-count'"),

@@ -12,15 +12,15 @@ import pytest
 import torch
 from torch import Generator
 
+import envs.files.ogbench
 from envs import replay
 from envs.dataset import Dataset
 from envs.files import mapped
 from envs.replay import Replay
 from envs.rows import MappedRows, read_ahead
 from envs.suites import ogbench
-from envs.suites.ogbench import OGBenchTask
+from envs.suites.ogbench_manipulation import ManipulationTask
 from envs.task import find_task
-from envs.unpack import unpack
 
 TASK = find_task("puzzle-3x3-task4")
 LENGTHS = (40, 7, 90, 2, 61)  # rows of the episodes
@@ -43,19 +43,19 @@ def save(path: Path, lengths=LENGTHS, seed=0, **changes) -> None:
 @pytest.fixture(autouse=True)
 def small_pieces(monkeypatch):
     """Blocks that cut through episodes, and shards of a few episodes which turn after few steps."""
-    monkeypatch.setattr(mapped, "BLOCK_ROWS", 64)
-    monkeypatch.setattr(ogbench, "BLOCK_ROWS", 64)
+    for module in (mapped, ogbench, envs.files.ogbench):
+        monkeypatch.setattr(module, "BLOCK_ROWS", 64)
     monkeypatch.setattr("envs.rows.SHARD_ROWS", 60)
     monkeypatch.setattr(replay, "SHARD_STEPS", 3)
 
 
-make_env = cache(OGBenchTask.make_env)
+make_env = cache(ManipulationTask.make_env)
 
 
 @pytest.fixture(autouse=True)
 def shared_environments(monkeypatch):
     """One environment a task: to make one takes longer than all that is tested here."""
-    monkeypatch.setattr(OGBenchTask, "make_env", make_env)
+    monkeypatch.setattr(ManipulationTask, "make_env", make_env)
 
 
 @pytest.fixture
@@ -67,7 +67,7 @@ def folder(tmp_path):
 
 def in_memory_and_mapped(folder: Path) -> tuple[Dataset, Dataset]:
     in_memory = TASK.load_dataset([folder])
-    unpack(TASK, folder)
+    TASK.unpack(folder)
     return in_memory, TASK.load_dataset([folder])
 
 
@@ -78,7 +78,7 @@ def names(folder: Path) -> list[str]:
 def test_every_goal_s_rewards_from_one_unpacked_file_are_those_in_memory(folder):
     tasks = [find_task(f"puzzle-3x3-task{goal}") for goal in range(1, 6)]
     expected = [task.load_dataset([folder]) for task in tasks]
-    unpack(TASK, folder)
+    TASK.unpack(folder)
     for task, theirs in zip(tasks, expected, strict=True):
         for ours in (task.load_dataset([folder]), task.load_dataset([folder])):  # computed, then kept
             for name in ("obs", "action", "reward", "mask"):
@@ -120,7 +120,7 @@ def test_shards_are_unpacked_in_the_order_of_their_names_without_validation(tmp_
         save(shards / f"puzzle-{number:03}-val.npz", seed=9)
     with pytest.raises(ValueError, match=r"`python -m envs\.unpack puzzle-3x3-task4 --data .*` makes these shards readable"):
         TASK.load_dataset([tmp_path])
-    unpack(TASK, tmp_path)
+    TASK.unpack(tmp_path)
     data = TASK.load_dataset([tmp_path])
     expected = [np.load(shards / f"puzzle-{number:03}.npz")["observations"].astype(np.float32) for number in range(3)]
     np.testing.assert_array_equal(data.obs, np.concatenate(expected))
@@ -192,9 +192,9 @@ def test_damaged_and_foreign_columns_are_refused(folder, damage, words):
 
 def test_unpacking_again_finds_damage_that_loading_does_not_look_for(folder):
     in_memory_and_mapped(folder)
-    assert unpack(TASK, folder) == folder / f"{TASK.dataset}-unpacked"
+    assert TASK.unpack(folder) == folder / f"{TASK.dataset}-unpacked"
     flip_last_byte(folder / f"{TASK.dataset}-unpacked" / "observations.npy")
-    assert "observations.npy: not what was written (the SHA-256 differs); delete" in refusal(folder, lambda f: unpack(TASK, f))
+    assert "observations.npy: not what was written (the SHA-256 differs); delete" in refusal(folder, lambda f: TASK.unpack(f))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_wrong_files_are_refused_and_nothing_stays(tmp_path, change, words):
     save(tmp_path / TASK.dataset / "a.npz")
     save(tmp_path / TASK.dataset / "b.npz", **change)
     before = names(tmp_path)
-    message = refusal(tmp_path, lambda folder: unpack(TASK, folder))
+    message = refusal(tmp_path, lambda folder: TASK.unpack(folder))
     assert words in message and "b.npz" in message
     assert names(tmp_path) == before
 
@@ -224,25 +224,25 @@ def test_a_damaged_file_is_refused_and_nothing_stays(folder):
     content = bytearray(path.read_bytes())
     content[5000:5100] = bytes(100)
     path.write_bytes(content)
-    assert "truncated, locked or not an .npz file" in refusal(folder, lambda f: unpack(TASK, f))
+    assert "truncated, locked or not an .npz file" in refusal(folder, lambda f: TASK.unpack(f))
     assert names(folder) == [path.name]
 
 
 def test_a_full_disk_is_refused_and_nothing_stays(folder, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10, 10, 0))
-    assert "GB on disk, 0.0 GB are free" in refusal(folder, lambda f: unpack(TASK, f))
+    assert "GB on disk, 0.0 GB are free" in refusal(folder, lambda f: TASK.unpack(f))
     assert names(folder) == [f"{TASK.dataset}.npz"]
 
 
 def test_a_file_too_large_for_memory_names_the_command_that_helps(folder, monkeypatch):
     monkeypatch.setattr(ogbench, "MEMORY_LIMIT", 1e4)
     assert f"`python -m envs.unpack {TASK.name} --data {folder}` leaves them on disk" in refusal(folder)
-    unpack(TASK, folder)
+    TASK.unpack(folder)
     assert len(TASK.load_dataset([folder]).obs) == 200
 
 
 def test_nothing_to_unpack_is_refused(tmp_path):
-    assert "no puzzle-3x3-play-v0.npz and no puzzle-3x3-play-v0/*.npz" in refusal(tmp_path, lambda f: unpack(TASK, f))
+    assert "no puzzle-3x3-play-v0.npz and no puzzle-3x3-play-v0/*.npz" in refusal(tmp_path, lambda f: TASK.unpack(f))
 
 
 LIMITED = """
@@ -250,18 +250,17 @@ import resource, sys
 from pathlib import Path
 import numpy as np
 import torch
-from envs.suites.ogbench import OGBenchTask
+from envs.suites.ogbench_manipulation import ManipulationTask
 from envs.replay import Replay
 from envs.task import find_task
-from envs.unpack import unpack
 
 task, folder, limit = find_task("cube-single-task2"), Path(sys.argv[1]), int(sys.argv[2])
 env = task.make_env()
 env.reset(seed=0)
-OGBenchTask.make_env = lambda self: env  # its memory does not depend on the data
+ManipulationTask.make_env = lambda self: env  # its memory does not depend on the data
 used = int(Path("/proc/self/status").read_text().partition("VmData:")[2].split()[0]) * 1024
 resource.setrlimit(resource.RLIMIT_DATA, (used + limit, used + limit))  # of private memory, which file pages are not
-unpack(task, folder)
+task.unpack(folder)
 replay = Replay(task.load_dataset([folder]), 5, 1, 1000, order="shards")
 for step in range(0, 3000, 30):
     replay.sample([torch.Generator().manual_seed(step)], 256, step)

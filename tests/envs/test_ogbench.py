@@ -6,7 +6,7 @@ import gymnasium
 import numpy as np
 import pytest
 
-from envs.suites.ogbench import FAMILIES, InfoOnce
+from envs.suites.ogbench_manipulation import FAMILIES, InfoOnce
 from envs.task import find_task
 
 

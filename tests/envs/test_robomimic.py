@@ -10,9 +10,8 @@ import pytest
 h5py = pytest.importorskip("h5py")
 robosuite = pytest.importorskip("robosuite")
 
-from envs.fetch import fetch  # noqa: E402
-from envs.generate import generate_demos  # noqa: E402
 from envs.scripts.demonstrate import demonstrate, make_demonstration_env, try_once  # noqa: E402
+from envs.scripts.demonstration_dataset import generate_demos  # noqa: E402
 from envs.scripts.operators import TIERS, Operator  # noqa: E402
 from envs.suites.robomimic import CONTROLLER, check_env_args, robosuite_settings, success_reward  # noqa: E402
 from envs.task import find_task  # noqa: E402
@@ -366,7 +365,7 @@ def test_missing_data_name_the_command_that_makes_similar_ones(tmp_path, dead):
     with pytest.raises(FileNotFoundError, match=r"no lift-mh.hdf5 in .*`python -m envs.generate lift` makes similar data"):
         LIFT.load_dataset([tmp_path])
     with pytest.raises(ConnectionError, match=r"^no mirror has lift-mh .*`python -m envs.generate lift"):
-        fetch(LIFT, tmp_path, [dead])
+        LIFT.fetch(tmp_path, [dead])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -374,13 +373,13 @@ def test_human_demonstrations_come_from_the_first_mirror_that_has_them(copy, tmp
     there = tmp_path / "mirror" / "lift" / "mh" / "low_dim_v15.hdf5"
     there.parent.mkdir(parents=True)
     shutil.copy(copy, there)
-    path = fetch(LIFT, tmp_path / "data", [dead, mirror := serve(tmp_path / "mirror")])
+    path = LIFT.fetch(tmp_path / "data", [dead, mirror := serve(tmp_path / "mirror")])
     assert path.name == "lift-mh.hdf5" and path.read_bytes() == copy.read_bytes()
     origin = LIFT.load_dataset([tmp_path / "data"]).origin
     assert (origin["source"], origin["mirror"], origin["episodes"]) == ("fetched", mirror, 2)
     there.write_bytes(b"not HDF5")
     with pytest.raises(ConnectionError, match="not an HDF5 file"):
-        fetch(LIFT, tmp_path / "other", [mirror])
+        LIFT.fetch(tmp_path / "other", [mirror])
     assert not (tmp_path / "other").exists(), "nothing stays"
 
 
