@@ -32,7 +32,7 @@ def new_folder(config: Config, runs: Path) -> Path:
 def unfinished_folder(config: Config, runs: Path) -> Path:
     """The newest run that can be resumed. ValueError when there is none, or only of other configurations."""
     candidates = []
-    for path in record.find(runs):
+    for path in record.find(runs) if runs.exists() else []:
         try:
             run = record.read(path)
         except ValueError as error:
