@@ -7,8 +7,7 @@ networks come bound to their parameters: `nets.actor` (a policy of any backbone)
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from types import SimpleNamespace
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -17,7 +16,6 @@ from algos.critic import Critic, chunk_return, td_target
 from backbones.base import Backbone, Network, Noise, option
 
 Phase = Literal["offline", "online"]
-Nets = SimpleNamespace
 Info = dict[str, Tensor]
 
 
@@ -30,6 +28,21 @@ class Batch(NamedTuple):
     mask: Tensor  # [B, H], 0 where the task ended: only it stops the bootstrap
     next_obs: Tensor  # [B, obs_dim]
     next_action: Tensor = ()  # type: ignore[assignment]  # [B, a], the data's next chunk, NaN where there is none; if asked for
+
+
+class Nets:
+    """One seed's networks by name, as attributes: `nets.critic`, `nets.slow.critic`."""
+
+    slow: "Nets"  # copies that trail their source
+    constant: "Nets"  # the networks without gradient to themselves; their inputs get one
+
+    def __init__(self, **networks: Any):
+        for name, network in networks.items():
+            setattr(self, name, network)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
 
 
 class Policy:
@@ -95,8 +108,8 @@ class Algorithm(ABC):
         return nets.actor.sample(obs, noise)
 
     def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
-        """Further scalars worth recording at log points: obs [B, obs_dim], noise [N, a]."""
-        return {}
+        """Scalars worth recording at log points, of the actions generated in states [B, obs_dim] from noise [N, a]."""
+        return spread_and_clipping(self.generate(nets, obs[:, None], noise))
 
     def candidates(self) -> int:
         """N': noise vectors that one call of `act` takes."""
@@ -161,5 +174,15 @@ class ActorCritic(Algorithm):
         losses = {"critic_loss": critic_loss.detach(), "actor_loss": actor_loss.detach()}
         return critic_loss + actor_loss, losses | critic_info | actor_info
 
+    def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
+        actions = self.generate(nets, obs[:, None], noise)
+        return spread_and_clipping(actions) | {"q_generated": nets.critic(obs[:, None], actions).mean()}
+
     def critic(self, obs_dim: int, action_dim: int) -> nn.Module:
         return Critic(obs_dim, action_dim, self.num_critics, self.critic_width, self.critic_depth)
+
+
+def spread_and_clipping(actions: Tensor) -> Info:
+    """Of each state's actions [B, N, a]: the RMS distance to their mean, per dimension, and the share of clipped dimensions."""
+    spread = (actions - actions.mean(1, keepdim=True)).square().mean().sqrt()
+    return {"actor_spread": spread, "actor_clipped": (actions.abs() >= 1).float().mean()}

@@ -81,12 +81,13 @@ class DFP(ActorCritic):
         return elites, {"q_candidates": values.mean(), "q_elites": values.topk(self.num_elites, -1).values.mean()}
 
     def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
-        """The share of states in which ranking in less than float32 chooses the same action."""
+        """With ranking in less than float32, also the share of states in which it chooses the same action."""
+        info = super().watch(nets, obs, noise)
         if self.ranking == "float32":
-            return {}
+            return info
         noise = noise.expand(len(obs), -1, -1)
         exact, chosen = (best_of_n(nets, obs, noise, precision=precision) for precision in ("float32", self.ranking))
-        return {"same_choice": (exact - chosen).abs().amax(-1).lt(1e-4).float().mean()}
+        return info | {"same_choice": (exact - chosen).abs().amax(-1).lt(1e-4).float().mean()}
 
     def candidates(self) -> int:
         return self.best_of

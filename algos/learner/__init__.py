@@ -1,5 +1,6 @@
 """The learner: many seeds of one algorithm at once, on a CPU or a GPU; it alone knows optimisers, graphs and the device."""
 
-from algos.learner.learner import Actor, Learner
+from algos.learner.actor import Actor
+from algos.learner.learner import Learner
 
 __all__ = ["Actor", "Learner"]

@@ -9,18 +9,18 @@ from torch.func import functional_call
 from algos.base import Nets, Policy
 from backbones.base import Backbone, Network
 
-Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter
+Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter; buffers count as parameters that nothing trains
 Binding = Callable[[nn.Module, dict[str, Tensor]], Network]
 
 
 def functional(module: nn.Module, values: dict[str, Tensor]) -> Network:
-    """The module as a function of its inputs at these parameters, which may be those of many seeds under vmap."""
+    """The module as a function of its inputs at these values, which may be those of many seeds under vmap."""
     return lambda *inputs: functional_call(module, values, inputs)
 
 
 def holding(module: nn.Module, values: dict[str, Tensor]) -> nn.Module:
-    """A copy of the module with these parameters: it shares the memory of tensors; `nn.Parameter`s are the very ones, so that a
-    loss gives them their gradient. Calls cost less than functional ones."""
+    """A copy of the module that owns these values, not copies of them: what changes them changes it, and its loss leaves its
+    gradient on them. It is called at less cost than `functional`."""
     copy = deepcopy(module)
     for key, p in copy.named_parameters():
         p.requires_grad_(values[key].requires_grad)
@@ -28,24 +28,33 @@ def holding(module: nn.Module, values: dict[str, Tensor]) -> nn.Module:
     return copy
 
 
+def trainable(modules: Mapping[str, nn.Module], params: Parameters) -> Parameters:
+    """The same values, those that the modules train as `nn.Parameter`s in the memory that they have."""
+    trained = {name: {key for key, p in module.named_parameters() if p.requires_grad} for name, module in modules.items()}
+    return {
+        name: {key: nn.Parameter(x) if key in trained[name] else x for key, x in values.items()}
+        for name, values in params.items()
+    }
+
+
 def bind(
     backbone: Backbone,
-    modules: dict[str, nn.Module],
+    modules: Mapping[str, nn.Module],
     params: Parameters,
     slow: Parameters | None = None,
     network: Binding = functional,
 ) -> Nets:
-    """Networks as functions, by name, with slow copies under `.slow` and, under `.constant`, without gradient to themselves."""
+    """The networks by name, with their slow copies and, constant, themselves without gradient (`algos.base.Nets`)."""
 
     def bound(values: Parameters) -> Nets:
         return by_name(backbone, {name: network(modules[name], own) for name, own in values.items()})
 
     nets = bound(params)
     nets.slow = bound(slow or {})
-    nets.constant = bound({name: {key: p.detach() for key, p in net.items()} for name, net in params.items()})
+    nets.constant = bound({name: {key: p.detach() for key, p in values.items()} for name, values in params.items()})
     return nets
 
 
-def by_name(backbone: Backbone, functions: Mapping[str, Callable[..., Tensor]]) -> Nets:
+def by_name(backbone: Backbone, networks: Mapping[str, Network]) -> Nets:
     """Networks by name, the actor's as a policy of the backbone."""
-    return Nets(**{name: Policy(backbone, function) if name == "actor" else function for name, function in functions.items()})
+    return Nets(**{name: Policy(backbone, network) if name == "actor" else network for name, network in networks.items()})
