@@ -31,11 +31,18 @@ def progress(*args: Any, **kwargs: Any) -> tqdm:
     return tqdm(*args, mininterval=often, maxinterval=max(often, 10), **kwargs)
 
 
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Descriptions as they are written, and room for the names of options beside what they do."""
+
+    def __init__(self, prog: str):
+        super().__init__(prog, max_help_position=32)
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that refuses in one line and names the options nearest to an unknown one."""
 
     def __init__(self, **kwargs: Any):
-        super().__init__(allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+        super().__init__(allow_abbrev=False, formatter_class=_Help, **kwargs)
 
     def error(self, message: str) -> NoReturn:
         refuse(f"{message}; see --help")

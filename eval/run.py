@@ -32,6 +32,8 @@ from eval.results.provenance import describe
 from eval.running.rollout import Evaluator
 from eval.running.train import Diverged, Training
 
+USAGE = """python -m eval.run [--method M | --backbone B --algo A] [--task T] [--preset P] [OPTION ...]"""
+
 
 def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     """The command line's choices, and the configuration they make. ValueError for impossible ones."""
@@ -40,15 +42,25 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     choices.add_argument("--method", help=f"a row of the paper's tables: {', '.join(METHODS)}")
     choices.add_argument("--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))} (default: drifting)")
     choices.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))} (default: dfp)")
-    choices.add_argument("--task", default="cube-single-task2", help="what to solve; --list shows all")
-    choices.add_argument("--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)}")
-    choices.add_argument("--protocol", choices=get_args(Protocol), help="the paper's first for the task, if not given")
-    choices.add_argument("--horizon", type=int, dest="algo.horizon", default=argparse.SUPPRESS, help="as --algo.horizon")
+    choices.add_argument(
+        "--task", default="cube-single-task2", help="what to solve; --list shows all (default: cube-single-task2)"
+    )
+    choices.add_argument(
+        "--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)} (default: quick)"
+    )
+    choices.add_argument(
+        "--protocol",
+        choices=get_args(Protocol),
+        help="whether there is an online phase (default: the paper's for the task; quick: there is)",
+    )
+    choices.add_argument(
+        "--horizon", type=int, metavar="INT", dest="algo.horizon", default=argparse.SUPPRESS, help="short for --algo.horizon"
+    )
     chosen, _ = chooser.parse_known_args(arguments)
     parts: dict[str, Any] = {name: value for name, value in vars(chosen).items() if "." not in name}
     defaults = configure(**parts)
 
-    parser = Parser(prog="python -m eval.run", description=__doc__, parents=[chooser])
+    parser = Parser(prog="python -m eval.run", usage=USAGE, description=__doc__, parents=[chooser])
     here = parser.add_argument_group("where and how (no result depends on these)")
     here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; the suites' own are searched too")
     here.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
@@ -68,7 +80,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     )
     here.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
     here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
-    add_fields(parser, "the run", defaults, skip={*parts, "changes"})
+    add_fields(parser, "seeds, lengths, evaluations", defaults, skip={*parts, "changes"})
     add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
     add_fields(parser, f"backbone {name_of(defaults.backbone)}", defaults.backbone, "backbone.")
     options = parser.parse_args(arguments)

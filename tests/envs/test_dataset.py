@@ -53,7 +53,7 @@ def test_shards_are_the_files_of_which_a_dataset_is_made():
 
 
 @pytest.mark.parametrize("shard_rows", [1, 4, 7, 10, 100])
-def test_shards_part_the_starts_at_the_episodes_nearest_to_equal_parts(shard_rows: int, monkeypatch: pytest.MonkeyPatch):
+def test_shards_are_nearly_equal_parts(shard_rows: int, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("envs.rows.SHARD_ROWS", shard_rows)
     data = episodes(1, 6, 2, 5, 1, 9)
     shards = Starts(data.ends, 2).shards()

@@ -62,7 +62,7 @@ def test_episode_depends_on_its_number_alone(env, kind):
         assert alone["button_states"].dtype == np.int64
 
 
-def test_noisy_data_have_random_actions_and_play_data_do_not():
+def test_only_noisy_data_have_random_actions():
     assert Script("cube-single", "noisy", 0).random_action == 0.1
     assert Script("puzzle-3x3", "noisy", 0).random_action == 0.2
     assert Script("puzzle-3x3", "play", 0).random_action == 0
@@ -86,7 +86,7 @@ def test_existing_data_are_not_overwritten(generated):
     assert (generated / "cube-single-play-v0.npz").read_bytes() == content
 
 
-def test_a_folder_that_cannot_be_written_is_found_out_before_the_first_row(monkeypatch):
+def test_a_locked_folder_is_found_out_first(monkeypatch):
     monkeypatch.setattr("envs.scripts.play_dataset.roll_splits", lambda *_: pytest.fail("rows are made"))
     with pytest.raises(OSError):
         generate(Script("cube-single", "play", seed=6), "cube-single-play-v0", Path("/proc/self"), rows=1)

@@ -75,7 +75,7 @@ def names(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
 
 
-def test_every_goal_s_rewards_from_one_unpacked_file_are_those_in_memory(folder):
+def test_unpacked_rewards_are_those_in_memory(folder):
     tasks = [find_task(f"puzzle-3x3-task{goal}") for goal in range(1, 6)]
     expected = [task.load_dataset([folder]) for task in tasks]
     TASK.unpack(folder)
@@ -113,7 +113,7 @@ def test_batches_are_those_in_memory_bit_for_bit(folder, order):
     assert online > 10, "online rows should have been drawn"
 
 
-def test_shards_are_unpacked_in_the_order_of_their_names_without_validation(tmp_path):
+def test_shards_are_unpacked_in_the_order_of_their_names(tmp_path):
     shards = tmp_path / TASK.dataset
     for number in (1, 0, 2):
         save(shards / f"puzzle-{number:03}.npz", seed=number)
@@ -141,7 +141,7 @@ def test_the_next_shard_s_rows_are_read_ahead_once(folder, monkeypatch):
     assert asked == [(4, range(47, 137)), (4, range(139, 200)), (4, range(0, 47))]
 
 
-def test_reading_ahead_ends_well_at_the_end_of_a_file_and_without_it(folder):
+def test_reading_ahead_ends_with_the_file(folder):
     _, data = in_memory_and_mapped(folder)
     for rows in (range(150, 200), range(190, 300)):
         read_ahead([data.obs, data.mask], rows).join(timeout=10)
@@ -190,7 +190,7 @@ def test_damaged_and_foreign_columns_are_refused(folder, damage, words):
     assert words in refusal(folder)
 
 
-def test_unpacking_again_finds_damage_that_loading_does_not_look_for(folder):
+def test_unpacking_again_finds_damage(folder):
     in_memory_and_mapped(folder)
     assert TASK.unpack(folder) == folder / f"{TASK.dataset}-unpacked"
     flip_last_byte(folder / f"{TASK.dataset}-unpacked" / "observations.npy")
@@ -234,7 +234,7 @@ def test_a_full_disk_is_refused_and_nothing_stays(folder, monkeypatch):
     assert names(folder) == [f"{TASK.dataset}.npz"]
 
 
-def test_a_file_too_large_for_memory_names_the_command_that_helps(folder, monkeypatch):
+def test_a_file_too_large_for_memory_is_refused(folder, monkeypatch):
     monkeypatch.setattr(ogbench, "MEMORY_LIMIT", 1e4)
     assert f"`python -m envs.unpack {TASK.name} --data {folder}` leaves them on disk" in refusal(folder)
     TASK.unpack(folder)

@@ -142,7 +142,7 @@ def test_action_of_another_size_is_refused():
         env.step(np.zeros(6))
 
 
-def test_torques_give_the_hand_the_acceleration_that_is_asked_for():
+def test_torques_give_the_wanted_acceleration():
     """With rotation at rest and no coupling, J M^-1 tau = kp e - kd v: the hand moves as a unit mass."""
     rng = np.random.default_rng(0)
     root = rng.normal(size=(7, 7))

@@ -96,7 +96,7 @@ def test_chunks_are_drawn_uniformly():
     assert chisquare([found.count(start) for start in starts]).pvalue > 0.01
 
 
-def test_shards_turn_every_thousand_offline_steps_and_online_the_last_one_stays(monkeypatch: pytest.MonkeyPatch):
+def test_shards_turn_offline_and_stay_online(monkeypatch: pytest.MonkeyPatch):
     """The published runs changed the file before steps 1000, 2000, ...: the first one served 999."""
     monkeypatch.setattr("envs.rows.SHARD_ROWS", 6)  # of 16 rows: one episode each
     replay = Replay(dataset(), 2, seeds=2, capacity=20, order="shards")
@@ -126,7 +126,7 @@ def test_masks_are_those_of_the_steps():
 
 
 @pytest.mark.parametrize(("horizon", "capacity"), [(1, 2), (1, 7), (2, 3), (2, 16), (3, 11)])
-def test_the_next_action_is_known_where_the_next_chunk_can_be_drawn(horizon: int, capacity: int):
+def test_the_next_action_is_known_where_a_chunk_follows(horizon: int, capacity: int):
     """And is that chunk's, wherever the ring stands; a chunk is (seed, episode, step), its actions 1000 episode + step."""
     replay = Replay(dataset(), horizon, seeds=1, capacity=capacity, next_action=True)
     collector = Collector(replay, 0, [5, 2, 30, 3, 8])

@@ -131,7 +131,7 @@ def test_file_where_robomimic_downloads_it_is_found(copy, tmp_path):
     assert len(LIFT.load_dataset([tmp_path]).ends) == 2
 
 
-def test_all_demonstrations_count_without_a_train_mask_and_one_without_success_is_cut_off(copy):
+def test_a_file_without_a_train_mask_counts_whole(copy):
     with h5py.File(copy, "r+") as file:
         del file["mask"]
         file["data/demo_2/rewards"][:] = 0
@@ -143,7 +143,7 @@ def test_all_demonstrations_count_without_a_train_mask_and_one_without_success_i
     np.testing.assert_array_equal(data.reward[last], -np.ones(steps))
 
 
-def test_environment_repeats_a_demonstration_with_the_rewards_of_the_data(file):
+def test_environment_repeats_a_demonstration(file):
     demo = file["data/demo_0"]
     env = LIFT.make_env().unwrapped
     env.reset(seed=123)
@@ -369,7 +369,7 @@ def test_missing_data_name_the_command_that_makes_similar_ones(tmp_path, dead):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_human_demonstrations_come_from_the_first_mirror_that_has_them(copy, tmp_path, serve, dead):
+def test_human_demonstrations_are_fetched(copy, tmp_path, serve, dead):
     there = tmp_path / "mirror" / "lift" / "mh" / "low_dim_v15.hdf5"
     there.parent.mkdir(parents=True)
     shutil.copy(copy, there)
@@ -403,3 +403,25 @@ def test_demonstrations_are_read_by_robomimic_itself(copy, file):
     )
     assert len(data) == sum(len(file[f"data/{name}/actions"]) for name in file["mask/train"].asstr()[()])
     np.testing.assert_allclose(data[0]["actions"][0], file["data/demo_0/actions"][0])
+
+
+@pytest.mark.parametrize("name", ["lift", "can", "square"])
+def test_environment_shows_the_object_and_repeats_with_its_seed(name):
+    task = find_task(name)
+    actions = np.random.default_rng(0).uniform(-1, 1, (5, 7))
+
+    def roll(env, seed):
+        rows = [env.reset(seed=seed)[0]]
+        for action in actions:
+            obs, reward, terminated, truncated, info = env.step(action)
+            assert (reward, terminated, truncated, info["success"]) == (-1.0, False, False, False)
+            rows.append(obs)
+        return np.stack(rows)
+
+    env = task.make_env()
+    first, other, again = roll(env, 7), roll(env, 8), roll(env, 7)
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert first.shape == (6, task.obs_dim)
+    assert first.dtype == np.float32
+    assert np.count_nonzero(first[0, 9:16]) >= 5, "the object is hidden right after the reset"

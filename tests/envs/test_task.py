@@ -1,12 +1,9 @@
-import importlib.util
 import os
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 
-from envs.physics import physics_fingerprint
 from envs.suites import TASKS
 from envs.task import find_task
 
@@ -52,33 +49,3 @@ def test_environments_need_no_opengl_whatever_the_shell_says():
 def test_who_imports_mujoco_first_chooses_how_it_draws():
     code = "import mujoco, os, envs.suites; print(os.environ['MUJOCO_GL'])"
     assert said_by(code, MUJOCO_GL="off") == "off\n"
-
-
-def test_fingerprint_is_the_same_for_equal_physics_and_differs_between_tasks():
-    first, again = (physics_fingerprint(find_task("cube-single-task2")) for _ in range(2))
-    assert first == again
-    assert len(first["last_obs"]) == 28
-    assert first["hash"] != physics_fingerprint(find_task("cube-single-task1"))["hash"]
-
-
-@pytest.mark.skipif(importlib.util.find_spec("robosuite") is None, reason="robosuite is optional")
-@pytest.mark.parametrize("name", ["lift", "can", "square"])
-def test_robomimic_environment_shows_the_object_and_repeats_with_its_seed(name):
-    task = find_task(name)
-    actions = np.random.default_rng(0).uniform(-1, 1, (5, 7))
-
-    def roll(env, seed):
-        rows = [env.reset(seed=seed)[0]]
-        for action in actions:
-            obs, reward, terminated, truncated, info = env.step(action)
-            assert (reward, terminated, truncated, info["success"]) == (-1.0, False, False, False)
-            rows.append(obs)
-        return np.stack(rows)
-
-    env = task.make_env()
-    first, other, again = roll(env, 7), roll(env, 8), roll(env, 7)
-    np.testing.assert_array_equal(first, again)
-    assert not np.array_equal(first, other)
-    assert first.shape == (6, task.obs_dim)
-    assert first.dtype == np.float32
-    assert np.count_nonzero(first[0, 9:16]) >= 5, "the object is hidden right after the reset"
