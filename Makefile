@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
 
-.PHONY: quickstart test check clean
+.PHONY: quickstart test torture check clean
 
 quickstart: .venv/base data/cube-single-play-v0.npz
 	$(BIN)/python -m eval.run --backbone drifting --algo dfp
@@ -11,6 +11,9 @@ quickstart: .venv/base data/cube-single-play-v0.npz
 
 test: .venv/dev
 	$(BIN)/python -m pytest
+
+torture: .venv/dev
+	$(BIN)/python -m pytest -m torture
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy

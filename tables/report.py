@@ -24,6 +24,7 @@ from tables.options import add_options
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
+from tables.sources.under_way import under_way
 from tables.spec import TABLES, label_of
 
 PLAIN = Style("{}", "{}", "{}")
@@ -170,6 +171,7 @@ def main(arguments: list[str]) -> None:
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)
     found = files(options.runs)
-    data = collect(options.tables or NAMES, load(found), load_benches(found), options.preset, options.mixed)
+    runs = under_way(load(found), options.runs or [Path("runs")])
+    data = collect(options.tables or NAMES, runs, load_benches(found), options.preset, options.mixed)
     options.out.write_text(page(data), encoding="utf-8")
     print(options.out)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from eval import run
+from eval.sweep.claims import Claims
 from tables.__main__ import main
 from tables.build import NAMES
 from tables.commands import again
@@ -195,3 +196,18 @@ def test_a_browser_draws_sorts_and_filters_without_errors(tmp_path, write_run, w
     unsorted = ["BFN", "QC-BFN", "FQL", "QC-FQL", "MVP", "DFP"]
     assert found["unsorted"] == unsorted and found["falling"] == ["MVP", "DFP", *unsorted[:4]]
     assert found["rising"] == ["DFP", "MVP", *unsorted[:4]] and found["theme"] == "dark"
+
+
+def test_a_run_that_a_sweep_has_under_way_says_so_at_its_cell(write_run, write_report, tmp_path):
+    path = write_run("a", {0: [1, 0]})
+    *lines, _end = path.read_text().splitlines(keepends=True)
+    for name in ("swept", "left"):
+        (tmp_path / name / "run").mkdir(parents=True)
+        (tmp_path / name / "run" / "record.jsonl").write_text("".join(lines))
+    path.unlink()
+    assert Claims(tmp_path).take(["unit"], bool, {"folder": "swept"})
+    _, data = write_report()
+    assert [note for _, note in cell_of(data, "1", "DFP", TASK)["notes"]] == [
+        f"not counted: {tmp_path / 'left' / 'run' / 'record.jsonl'} (unfinished)",
+        f"not counted: {tmp_path / 'swept' / 'run' / 'record.jsonl'} (running, online step 20, success 50 %)",
+    ]

@@ -1,0 +1,219 @@
+"""Many runs, from a plan to filled tables, on this machine, on Ray or on Slurm.
+
+    python -m eval.sweep quick --methods dfp mvp                            what the table lacks of these methods
+    python -m eval.sweep 1 2 --preset paper --dry-run                       what would run, and what it costs
+    python -m eval.sweep --methods dfp mvp --tasks lift can --seeds 0-4 --set algo.num_elites=1,2,4
+    python -m eval.sweep --from commands.txt                                lines of `python -m eval.run ...`
+    python -m eval.sweep status                                             from another terminal
+
+The same command again continues it. Several sweeps may share a folder of runs: nothing is run twice. Ctrl-C saves every run.
+"""
+
+import os
+import shlex
+import signal
+import socket
+import sys
+import time
+from argparse import Namespace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from envs.command import Parser, in_words, non_negative, positive, run_command
+from envs.task import find_task
+from eval.config.presets import PRESETS
+from eval.results.provenance import processor
+from eval.sweep import simulate, status, wanted
+from eval.sweep.attempt import Attempt, Job, Outcome, stop_file
+from eval.sweep.cost import costs
+from eval.sweep.data import prepare
+from eval.sweep.drive import Sweep, ask_to_stop
+from eval.sweep.engines import Engine
+from eval.sweep.screen import Screen
+from tables.build import NAMES, check
+from tables.costs import load_benches
+from tables.rates import Rates
+from tables.sources.runs import files, load
+
+TOGETHER = 8  # seeds that share a GPU in one process
+
+
+def parse(arguments: list[str]) -> Namespace:
+    parser = Parser(prog="python -m eval.sweep", description=__doc__)
+    what = parser.add_argument_group("what to run")
+    what.add_argument("tables", nargs="*", metavar="TABLE", help=f"what it lacks: of {', '.join(NAMES)}")
+    what.add_argument("--preset", default="quick", choices=PRESETS, help="default: quick")
+    what.add_argument("--methods", nargs="+", default=[], help="of a grid, or of the tables only these")
+    what.add_argument("--tasks", nargs="+", default=[], help="of a grid, or of the tables only these")
+    what.add_argument("--seeds", nargs="+", default=[], help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)")
+    what.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE,...", help="options of every run of a grid")
+    what.add_argument("--from", type=Path, dest="file", metavar="FILE", help="a file of commands")
+    what.add_argument("--dry-run", action="store_true", help="say what would run and what it costs, and stop there")
+    where = parser.add_argument_group("where and how (no result depends on these, up to rounding)")
+    where.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
+    where.add_argument(
+        "--records",
+        type=Path,
+        nargs="*",
+        help="folders whose runs are not made again, besides --runs (default: records; may be none)",
+    )
+    where.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets")
+    where.add_argument("--generate", type=positive, metavar="ROWS", help="make missing data instead of fetching them")
+    where.add_argument("--engine", choices=("local", "ray", "slurm"), default="local", help="default: local")
+    where.add_argument("--parallel", type=positive, help="local: runs at once (default: one a GPU, else one a core)")
+    where.add_argument("--threads", type=positive, help="cores of a run (default: this machine's over --parallel; elsewhere 1)")
+    where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU where there is one")
+    where.add_argument("--together", type=positive, help=f"seeds in a process (default: {TOGETHER} on a GPU, else 1)")
+    where.add_argument("--retries", type=non_negative, default=3, help="times that a run which died is taken up again")
+    where.add_argument("--address", help="ray: the cluster's address (default: its own discovery, else Ray on this machine)")
+    where.add_argument("--gpus", type=float, default=0, help="ray and slurm: GPUs of a run; ray also parts of one (default: 0)")
+    where.add_argument("--hours", type=float, default=24, help="slurm: time limit of a job (default: 24)")
+    where.add_argument(
+        "--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="further parameters of submitit, as partition=gpu"
+    )
+    options = parser.parse_args(arguments)
+    given = [bool(options.tables), bool(options.file), not options.tables and bool(options.methods or options.tasks)]
+    if sum(given) != 1:
+        raise ValueError("say what to run: tables, or --methods and --tasks, or --from FILE; one of the three")
+    if (options.tables or options.file) and options.set:
+        raise ValueError("--set is for a grid; a table's runs are what the table says")
+    if given[2] and not (options.methods and options.tasks):
+        raise ValueError("a grid needs --methods and --tasks")
+    options.seeds = [seed for text in options.seeds for seed in seeds(text)]
+    return options
+
+
+def seeds(text: str) -> range:
+    """`3`, or `0-4` with its end."""
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()):
+        raise ValueError(f"--seeds {text}: a number, or a range as 0-4")
+    return range(int(first), int(last or first) + 1)
+
+
+def plan(options: Namespace, together: int, here: str) -> list[Job]:
+    """The jobs that no record of --runs and --records has."""
+    usual = [*filter(Path.exists, [Path("records")])]
+    folders = [*filter(Path.exists, [options.runs]), *(usual if options.records is None else options.records)]
+    counted = {path.resolve() for path in files(folders)} if folders else set()
+    found = files([*folders, *usual]) if folders or usual else []
+    known, benches = load(found), load_benches(found)
+    runs = [run for run in known if run.path.resolve() in counted]
+    if options.tables:
+        check(options.tables, NAMES)
+        keep = {"methods": options.methods, "tasks": options.tasks, "seeds": options.seeds}
+        lines = wanted.of_tables(options.tables, runs, benches, options.preset, keep)
+    elif options.file:
+        lines = wanted.of_file(options.file)
+    else:
+        lines = wanted.of_grid(options.methods, options.tasks, options.seeds or [0], options.set, ["--preset", options.preset])
+    return wanted.jobs(lines, runs, Rates(known, benches), together, here)
+
+
+def engine_of(options: Namespace, gpus: int, parallel: int, threads: int) -> Engine:
+    """The one that was asked for."""
+    if options.engine == "ray":
+        from eval.sweep.engines.on_ray import OnRay
+
+        return OnRay(options.address, threads, options.gpus)
+    if options.engine == "slurm":
+        from eval.sweep.engines.on_slurm import OnSlurm
+
+        given = {f"slurm_{name}": value for name, _, value in (text.partition("=") for text in options.slurm)}
+        needs = {"timeout_min": round(60 * options.hours), "cpus_per_task": threads}
+        needs |= {"gpus_per_node": round(options.gpus)} if options.gpus else {}
+        return OnSlurm(options.runs / ".sweep" / "slurm", needs | given)
+    from eval.sweep.engines.local import Local
+
+    return Local([{"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus else {} for slot in range(parallel)])
+
+
+def main(arguments: list[str]) -> int:
+    options = parse(arguments)
+    options.runs, options.data = options.runs.absolute(), options.data.absolute()
+    local = options.engine == "local"
+    gpus = (torch.cuda.device_count() if local else options.gpus) if options.device != "cpu" else 0
+    cores = len(os.sched_getaffinity(0))
+    parallel = options.parallel or gpus or max(1, cores // (options.threads or 1))
+    threads = options.threads or (max(1, cores // parallel) if local else 1)
+    here = f"cpu, {threads} threads, {processor()}" if not gpus else ""
+    jobs = plan(options, options.together or (TOGETHER if gpus else 1), here)
+    if not jobs:
+        print("nothing is missing")
+        return 0
+    print(f"{costs(jobs, parallel if local else 1)}\n", flush=True)
+    if options.dry_run:
+        return 0
+
+    engine = engine_of(options, int(gpus), parallel, threads)
+    failures = made_ready(jobs, options)
+    sweep_name = f"{socket.gethostname()}-{os.getpid()}-{time.time_ns()}"
+    command = shlex.join(["python", "-m", "eval.sweep", *arguments])
+    status.write_plan(options.runs, sweep_name, command, jobs)
+    how = ("--data", str(options.data), "--device", options.device, "--workers", str(threads if threads > 1 else 0))
+    pinned = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
+
+    def attempt(job: Job) -> Attempt:
+        ready = (
+            "eval.sweep.data",
+            job.task,
+            "--data",
+            str(options.data),
+            *(("--generate", str(options.generate)) if options.generate else ()),
+        )
+        return Attempt(job, options.runs, sweep_name, how, pinned, () if local else (ready,))
+
+    screen = Screen(jobs, options.runs, engine.slots)
+    for job in jobs:
+        if job.task in failures:
+            screen.ended(job, Outcome("failed", failures[job.task]), False)
+    longest_first = sorted((job for job in jobs if job.task not in failures), key=screen.expected, reverse=True)
+    sweep = Sweep(longest_first, engine, attempt, options.retries, screen)
+
+    def stop(number: int, _: Any) -> None:
+        sweep.stop = True
+        ask_to_stop(options.runs, sweep_name)
+        screen.say("stopping: every run saves first; once more ends this at once")
+        signal.signal(number, signal.SIG_DFL)
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        sweep.run()
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        engine.close()
+        screen.close()
+        stop_file(options.runs, sweep_name).unlink(missing_ok=True)
+    return report(sweep.stop, screen, command)
+
+
+def made_ready(jobs: list[Job], options: Namespace) -> dict[str, str]:
+    """Prepares the data of every task; why it could not, for those where that is so."""
+    failures = {}
+    for task in dict.fromkeys(job.task for job in jobs):
+        try:
+            prepare(find_task(task), options.data, options.generate)
+        except (ValueError, OSError, ImportError) as error:
+            failures[task] = in_words(error)
+    return failures
+
+
+def report(stopped: bool, screen: Screen, command: str) -> int:
+    """What came of it, and what to do next."""
+    failed = len(screen.failed)
+    print(f"\n{screen.done - failed} runs finished, {failed} failed, {screen.total - screen.done} are left")
+    for line in screen.failed:
+        print(f"  {line}")
+    if stopped:
+        print(f"continue with: {command}")
+        return 130
+    return 1 if screen.failed else 0
+
+
+if __name__ == "__main__":
+    others = {"status": status.main, "simulate": simulate.main}
+    command, arguments = sys.argv[1:2], sys.argv[1:]
+    run_command(lambda: others[command[0]](arguments[1:]) if command and command[0] in others else sys.exit(main(arguments)))

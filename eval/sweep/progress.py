@@ -1,0 +1,29 @@
+"""How far a run is, from the end of its record."""
+
+import json
+from pathlib import Path
+
+from eval.results import record
+
+TAIL = 2**16  # bytes: many lines of metrics and an evaluation of every seed
+
+
+def progress(folder: Path) -> str:
+    """Phase, step and last success rate of the newest run in a job's folder, in words; "" before it has a record."""
+    paths = sorted(record.find(folder), key=lambda path: path.stat().st_mtime_ns)
+    if not paths:
+        return ""
+    with open(paths[-1], "rb") as file:
+        file.seek(max(0, paths[-1].stat().st_size - TAIL))
+        lines = file.read().split(b"\n")[:-1]
+    place, success = "", {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+        except ValueError:  # the first one may be cut
+            continue
+        if "step" in entry:
+            place = f"{entry['phase']} step {entry['step']}"
+        if entry.get("kind") == "evaluation":
+            success[entry["seed"]] = 100 * sum(entry["success"]) / len(entry["success"])
+    return place + (f", success {sum(success.values()) / len(success):.0f} %" if success else "")

@@ -1,0 +1,128 @@
+"""What a sweep is asked for: cells that tables lack, a grid, or a file of commands; and of that, what no record has yet."""
+
+import hashlib
+import json
+import shlex
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import cache
+from itertools import chain, product
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from eval import run
+from eval.config.configure import Config
+from eval.results.record import Run
+from eval.sweep.attempt import Job
+from tables.build import from_records
+from tables.costs import Bench
+from tables.rates import Rates
+from tables.spec import label_of
+
+COMMAND = ["python", "-m", "eval.run"]
+
+
+class Wanted(NamedTuple):
+    """Options of `eval.run`, the seeds to run with them, and who asks."""
+
+    options: tuple[str, ...]
+    seeds: tuple[int, ...]
+    part: str
+
+
+def of_tables(
+    names: Sequence[str], runs: Sequence[Run], benches: Sequence[Bench], preset: str, keep: dict[str, Collection[Any]]
+) -> Iterator[Wanted]:
+    """The gaps of tables, and of these the methods, tasks and seeds to `keep`, each where it is given."""
+    for name in names:
+        for gap in from_records(name, runs, benches, preset).gaps():
+            seeds = tuple(seed for seed in gap.seeds if seed in (keep["seeds"] or gap.seeds))
+            kept = all(not keep[key] or getattr(gap, key[:-1]) in keep[key] for key in ("methods", "tasks"))
+            if seeds and kept:
+                yield Wanted(bare(shlex.split(gap.command)[len(COMMAND) :]), seeds, f"table {name}")
+
+
+def of_grid(
+    methods: Sequence[str], tasks: Sequence[str], seeds: Sequence[int], settings: Sequence[str], common: Sequence[str]
+) -> Iterator[Wanted]:
+    """Every method on every task with every combination of settings, `name=value,value`."""
+    for method, task, chosen in product(methods, tasks, [*product(*map(values, settings))]):
+        options = ("--method", method, "--task", task, *common, *chain(*chosen))
+        yield Wanted(options, tuple(seeds), "grid")
+
+
+def values(setting: str) -> list[list[str]]:
+    """The options that `algo.num_elites=1,2` stands for: one a value. A value may be several words, or true or false."""
+    name, equals, text = setting.partition("=")
+    if not (name and equals and text):
+        raise ValueError(f"--set {setting}: write name=value or name=value,value,...")
+    flag = name.replace("_", "-")
+    switch = {"true": [f"--{flag}"], "false": [f"--no-{flag}"]}
+    return [switch.get(value, [f"--{flag}", *value.split()]) for value in text.split(",")]
+
+
+def of_file(path: Path) -> Iterator[Wanted]:
+    """A command, or its options, on each line; `#` begins a comment."""
+    for line in path.read_text().splitlines():
+        words = shlex.split(line, comments=True)
+        options = tuple(words[len(COMMAND) :] if words[: len(COMMAND)] == COMMAND else words)
+        if options:
+            yield Wanted(bare(options), config_of(options).seeds, path.name)
+
+
+def bare(words: Iterable[str]) -> tuple[str, ...]:
+    """Options without seeds, and without --resume: a sweep says both itself."""
+    kept, seeds = [], False
+    for word in words:
+        seeds = word == "--seeds" or (seeds and word.isdecimal())
+        if not seeds and word != "--resume":
+            kept.append(word)
+    return tuple(kept)
+
+
+@cache
+def config_of(options: tuple[str, ...]) -> Config:
+    return run.parse([*options])[1]
+
+
+def name_of(config: dict[str, Any]) -> str:
+    """What tells runs apart that tables tell apart, seeds aside: equal names, equal work."""
+    what = [config[key] for key in ("method", "task", "preset", "protocol", "changes")]
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: int, here: str = "") -> list[Job]:
+    """What is to be run, each seed once, `together` seeds a process; what a finished record has is left out.
+
+    Hours are those of the machine `here`, or of all that were measured.
+    """
+    seen = {
+        f"{name_of(r.start['config'])}-{seed}" for r in runs if r.status == "finished" for seed in r.start["config"]["seeds"]
+    }
+    lines = [*wanted]
+    changes = [[*config_of(line.options).changes.items()] for line in lines]
+    shared = [item for item in changes[0] if all(item in own for own in changes)] if changes else []
+    found = []
+    for options, seeds, part in lines:
+        config = config_of(options)
+        plain = config.to_json()
+        name, new = name_of(plain), list[int]()
+        label = label_of(plain | {"changes": dict(item for item in config.changes.items() if item not in shared)})
+        for seed in seeds:
+            if f"{name}-{seed}" not in seen:
+                seen.add(f"{name}-{seed}")
+                new.append(seed)
+
+        def hours(device: str | None, config: Config = config) -> float | None:
+            steps = (config.offline_steps, config.online_steps)
+            return rates.hours(config.method, config.task.name, config.preset, config.protocol, steps, device)
+
+        one = hours(here)
+        one = hours(None) if one is None else one
+        machines = {device: known for device in rates.devices() if (known := hours(device)) is not None}
+        for begin in range(0, len(new), together):
+            own = tuple(new[begin : begin + together])
+            units, n = tuple(f"{name}-{seed}" for seed in own), len(own)
+            costs = {device: n * known for device, known in machines.items()}
+            expected = None if one is None else n * one
+            found.append(Job(options, own, units, config.method, config.task.name, label, part, expected, costs))
+    return found

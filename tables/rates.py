@@ -1,0 +1,64 @@
+"""Hours that runs take: as finished ones took, scaled by their steps, or from timed updates. What nobody measured is None."""
+
+import statistics
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from eval.results.record import Run
+from tables import published
+from tables.costs import Bench, update_ms
+
+Steps = tuple[int, int]  # offline, online
+
+
+class Took(NamedTuple):
+    """What one seed of a finished run took, and where."""
+
+    task: str
+    steps: int
+    hours: float
+    device: str
+
+
+class Rates:
+    """What is known from records of runs and of `eval.bench`."""
+
+    def __init__(self, runs: Iterable[Run], benches: Sequence[Bench]):
+        self.benches = benches
+        self.took: dict[tuple[str, str, str], list[Took]] = defaultdict(list)
+        for run in runs:
+            if run.status == "finished" and run.seconds:
+                config = run.start["config"]
+                steps = config.get("offline_steps", 0) + config.get("online_steps", 0)
+                one = Took(config["task"], steps, run.seconds / len(config["seeds"]) / 3600, str(run.start.get("device")))
+                self.took[config["method"], config["preset"], config["protocol"]].append(one)
+
+    def devices(self) -> list[str]:
+        """Where runs or updates were timed."""
+        runs = {one.device for took in self.took.values() for one in took}
+        return sorted(runs | {str(bench["device"]) for bench in self.benches})
+
+    def hours(
+        self, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None, device: str | None = None
+    ) -> float | None:
+        """Of one seed: the median of runs of its method, on its task if there are any (on one device, if named), scaled by
+        its `steps` where they are given; else its updates alone, with the steps of Table 5 where none are given."""
+        alike = [one for one in self.took[method, preset, protocol] if device in (None, one.device)]
+        on_task = [one for one in alike if one.task == task]
+        scaled = [one.hours * (sum(steps) / one.steps if steps and one.steps else 1) for one in on_task or alike]
+        if scaled:
+            return statistics.median(scaled)
+        return self.updates(method, preset, protocol, steps, device)
+
+    def updates(self, method: str, preset: str, protocol: str, steps: Steps | None, device: str | None) -> float | None:
+        """The updates of one seed; None for a method that was not timed."""
+        benches = [bench for bench in self.benches if device in (None, bench["device"])]
+        online = update_ms(benches, method, preset, "online")
+        offline = online if protocol == "offline" else update_ms(benches, method, preset, "offline")  # elites from the start
+        if not online or not offline or (preset == "quick" and steps is None):
+            return None
+        if steps is None:
+            table_5 = published.table_5()
+            steps = int(table_5["offline_steps"]), int(table_5["online_steps"]) * (protocol != "offline")
+        return (steps[0] * offline[0] + steps[1] * online[0]) / 3.6e6

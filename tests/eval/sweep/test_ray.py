@@ -1,0 +1,41 @@
+"""Ray on this machine, as two nodes of which one is killed."""
+
+import threading
+import time
+
+import pytest
+
+from eval.results import record
+from eval.sweep.claims import Claims
+
+pytest.importorskip("ray")
+pytestmark = pytest.mark.torture
+
+
+def test_runs_of_a_node_that_is_killed_go_on_elsewhere(probes, sweep, tmp_path):
+    from ray.cluster_utils import Cluster
+
+    from eval.sweep.engines.on_ray import OnRay
+
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    lost = cluster.add_node(num_cpus=1)
+    engine = OnRay(cluster.address, cpus=1, gpus=0)
+    try:
+        assert engine.slots == 2
+        jobs = probes(4, "offline_steps=1500")
+
+        def kill() -> None:
+            while sum(claim.state == "running" for claim in Claims(tmp_path).all()) < 2:
+                time.sleep(0.1)
+            time.sleep(5)
+            cluster.remove_node(lost, allow_graceful=False)
+
+        threading.Thread(target=kill, daemon=True).start()
+        one = sweep(jobs, engine)
+        assert one.run() is True
+        assert sum(again for *_, again in one.screen.outcomes) == 1, "one run was on the lost node"
+        runs = [record.read(path) for path in record.find(tmp_path)]
+        assert [run.status for run in runs] == ["finished"] * 4
+    finally:
+        engine.close()
+        cluster.shutdown()

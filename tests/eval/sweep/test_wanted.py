@@ -1,0 +1,100 @@
+"""What is asked for, and what of it is missing."""
+
+import sys
+
+import pytest
+
+from eval.results import record
+from eval.sweep import wanted
+from eval.sweep.__main__ import main
+from tables.rates import Rates
+
+NOTHING = Rates([], [])
+
+
+def test_a_table_s_cells_become_jobs_of_one_seed_each_once(monkeypatch, tmp_path):
+    keep = {"methods": ["dfp", "mvp"], "tasks": ["cube-double-task2"], "seeds": []}
+    lines = wanted.of_tables(["1", "2", "4"], [], [], "paper", keep)
+    jobs = wanted.jobs([line for line in lines if "--task cube-double-task2" in " ".join(line.options)], [], NOTHING, 1)
+    assert len(jobs) == len({unit for job in jobs for unit in job.units}) == 2 * 5 + 3 * 5, "K = 4 is Table 1's DFP"
+    assert {job.part for job in jobs} == {"table 1", "table 4"}
+    assert {str(job) for job in jobs if job.method == "dfp" and job.seeds == (0,)} == {
+        "DFP cube-double-task2 seed 0",
+        *(f"DFP, num_elites {k} cube-double-task2 seed 0" for k in (1, 2, 8)),
+    }
+
+
+def test_a_grid_is_every_combination_and_labels_say_in_what_its_runs_differ():
+    settings = ["algo.num_elites=1,2", "algo.elites_offline=true,false", "offline_steps=5"]
+    jobs = wanted.jobs(wanted.of_grid(["dfp"], ["probe-chain"], [0, 1], settings, []), [], NOTHING, 2)
+    assert [job.label for job in jobs] == [
+        "DFP, elites_offline True, num_elites 1",
+        "DFP, num_elites 1",
+        "DFP, elites_offline True, num_elites 2",
+        "DFP, num_elites 2",
+    ]
+    assert all(job.seeds == (0, 1) and job.task == "probe-chain" and "--seeds" not in job.options for job in jobs)
+    assert len({job.folder for job in jobs}) == 4
+    assert jobs[0].only([1]).units == jobs[0].units[1:] and jobs[0].only([0, 1]).folder == jobs[0].folder
+
+
+def test_a_file_of_commands_is_read_as_the_shell_would(tmp_path):
+    path = tmp_path / "commands.txt"
+    path.write_text("# mine\npython -m eval.run --method mvp --seeds 3 4 --task can --resume\n\n--algo fql --seeds 1  # mine\n")
+    lines = [*wanted.of_file(path)]
+    assert [line.options for line in lines] == [("--method", "mvp", "--task", "can"), ("--algo", "fql")]
+    assert [line.seeds for line in lines] == [(3, 4), (1,)]
+
+
+def test_what_a_finished_record_has_is_not_asked_for_again(tiny):
+    _, run = tiny("--seeds", "0", "2")
+    options = tuple(run.start["command"].split()[3:])
+    lines = [wanted.Wanted(wanted.bare(options), (0, 1, 2, 3), "")]
+    assert [job.seeds for job in wanted.jobs(lines, [run], NOTHING, 1)] == [(1,), (3,)]
+    unfinished = record.Run(run.path, run.start)
+    assert [job.seeds for job in wanted.jobs(lines, [unfinished], NOTHING, 3)] == [(0, 1, 2), (3,)]
+
+
+@pytest.mark.parametrize("setting", ["algo.num_elites", "=3", "algo.num_elites="])
+def test_a_setting_without_name_or_value_is_refused(setting):
+    with pytest.raises(ValueError, match="write name=value"):
+        wanted.values(setting)
+
+
+def test_hours_are_those_of_this_machine_or_else_of_all_scaled_by_steps(tiny):
+    _, run = tiny("--seeds", "0", "2")
+    one = (run.seconds or 0) / 2 / 3600
+    rates = Rates([run], [])
+    options = [*wanted.bare(run.start["command"].split()[3:]), "--offline-steps", "20"]  # 20 + 8 steps for 6 + 8
+    lines = [wanted.Wanted(tuple(options), (0, 1), "")]
+    for here in (run.start["device"], "another"):
+        (job,) = wanted.jobs(lines, [], rates, 2, here)
+        assert job.hours == pytest.approx(2 * 2 * one) and job.machines == {run.start["device"]: job.hours}
+    assert wanted.jobs(lines, [], NOTHING, 2)[0].hours is None
+
+
+@pytest.mark.parametrize(("engine", "module"), [("ray", "ray"), ("slurm", "submitit")])
+def test_an_engine_is_imported_when_it_is_asked_for_and_a_missing_one_is_a_line(engine, module, monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, module, None)
+    monkeypatch.delitem(sys.modules, f"eval.sweep.engines.on_{engine}", raising=False)
+    words = ["--methods", "dfp", "--tasks", "probe-chain", "--engine", engine, "--runs", str(tmp_path / "runs")]
+    with pytest.raises(ImportError, match=rf"^\w+ is not installed: pip install -c constraints.txt -e '.\[{engine}\]'$"):
+        main(words)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "say what to run"),
+        ("quick --from x", "one of the three"),
+        ("--methods dfp", "a grid needs --methods and --tasks"),
+        ("1 --set a=1", "--set is for a grid"),
+        ("11", "unknown table '11'"),
+        ("--methods dfp --tasks lift --seeds 1-x", "a number, or a range as 0-4"),
+        ("--methods dpf --tasks lift", "did you mean dfp"),
+    ],
+)
+def test_what_makes_no_sweep_is_refused_in_a_line(words, said):
+    with pytest.raises(ValueError, match=said):
+        main(words.split())
