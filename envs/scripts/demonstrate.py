@@ -10,7 +10,8 @@ from envs.scripts.demonstrator import MAX_STEPS, Demonstrator
 from envs.scripts.lift import LiftDemonstrator
 from envs.scripts.operators import Operator
 from envs.scripts.square import SquareDemonstrator
-from envs.suites.robomimic import RobomimicTask, RobosuiteEnv
+from envs.suites.robomimic import RobomimicTask
+from envs.suites.robosuite_env import RobosuiteEnv
 
 HOLD = 10  # steps of success in a row with which a demonstration ends
 MAX_TRIES = 100

@@ -15,7 +15,8 @@ from envs.files.sidecar import sha256
 from envs.files.whole import staged
 from envs.scripts.demonstrate import demonstrate, make_demonstration_env
 from envs.scripts.pool import scripted
-from envs.suites.robomimic import RobomimicTask, robosuite_settings
+from envs.suites.robomimic import RobomimicTask
+from envs.suites.robosuite_env import robosuite_settings
 
 GENERATOR_VERSION = 1  # raise it whenever the same seed gives other rows
 DEMOS = 300  # demonstrations of a task in robomimic's multi-human data

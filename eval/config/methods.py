@@ -28,7 +28,7 @@ class Method:
         return {**self.values, **self.by_dataset.get(dataset, {})}
 
 
-ROBOMIMIC = ("lift-mh", "can-mh", "square-mh")
+ROBOMIMIC_DATA = ("lift-mh", "can-mh", "square-mh")
 SINGLE, SCENE, PUZZLE_3X3, PUZZLE_4X4 = "cube-single-play-v0", "scene-play-v0", "puzzle-3x3-play-v0", "puzzle-4x4-play-v0"
 DOUBLE, TRIPLE, QUADRUPLE = "cube-double-play-v0", "cube-triple-play-v0", "cube-quadruple-play-100m-v0"
 
@@ -39,7 +39,7 @@ def best_of(n: int) -> dict[str, int]:
 
 
 def on_robomimic(**values: Any) -> dict[str, Values]:
-    return dict.fromkeys(ROBOMIMIC, values)
+    return dict.fromkeys(ROBOMIMIC_DATA, values)
 
 
 def in_table_7(name: str | tuple[str, ...], *values: Any) -> dict[str, Values]:

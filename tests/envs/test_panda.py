@@ -8,7 +8,7 @@ robosuite = pytest.importorskip("robosuite")
 from envs.scripts.demonstrate import DEMONSTRATORS, demonstrate, make_demonstration_env  # noqa: E402
 from envs.scripts.operators import Operator  # noqa: E402
 from envs.suites.panda import osc_torques, supports  # noqa: E402
-from envs.suites.robomimic import RobosuiteEnv, robosuite_settings  # noqa: E402
+from envs.suites.robosuite_env import RobosuiteEnv, robosuite_settings  # noqa: E402
 from envs.task import find_task  # noqa: E402
 
 TASKS = ("lift", "can", "square")

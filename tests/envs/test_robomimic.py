@@ -13,7 +13,7 @@ robosuite = pytest.importorskip("robosuite")
 from envs.scripts.demonstrate import demonstrate, make_demonstration_env, try_once  # noqa: E402
 from envs.scripts.demonstration_dataset import generate_demos  # noqa: E402
 from envs.scripts.operators import TIERS, Operator  # noqa: E402
-from envs.suites.robomimic import CONTROLLER, check_env_args, robosuite_settings, success_reward  # noqa: E402
+from envs.suites.robosuite_env import CONTROLLER, check_env_args, robosuite_settings, success_reward  # noqa: E402
 from envs.task import find_task  # noqa: E402
 
 LIFT = find_task("lift")
