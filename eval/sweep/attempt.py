@@ -42,7 +42,7 @@ class Job:
     """What wants it: a table, the grid, a file."""
     hours: float | None = None
     """Of all its seeds, as expected here."""
-    machines: Mapping[str, float] = field(default_factory=dict)
+    machines: Mapping[str, float] = field(default_factory=dict, compare=False)
     """The same at the rates of each machine that was measured."""
 
     @property

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -23,17 +23,13 @@ class Screen:
         self.runs, self.slots, self.terminal = runs, slots, sys.stderr.isatty()
         self.claims, self.failed = Claims(runs), list[str]()
         self.total, self.mean = sum(len(job.seeds) for job in jobs), mean_hours(jobs)
-        self.done, self.spent, self.foreseen = (
-            0,
-            0.0,
-            0.0,
-        )  # runs; hours of the finished, as they were and as they were expected
-        self.drawn = 0.0
+        self.done = 0  # runs of one seed
+        self.spent, self.foreseen = 0.0, 0.0  # hours of the finished ones, as they were and as they had been expected
+        self.drawn = -REFRESH
         form = "{percentage:3.0f}%|{bar:25}| {desc}"
         self.bar = tqdm(total=self.total, bar_format=form, disable=not self.terminal)
-        self.lines = [
-            tqdm(position=i + 1, bar_format="{desc}", leave=False, disable=not self.terminal) for i in range(min(slots, LINES))
-        ]
+        place = range(1, 1 + min(slots, LINES))
+        self.lines = [tqdm(position=i, bar_format="{desc}", leave=False, disable=not self.terminal) for i in place]
 
     def ended(self, job: Job, outcome: Outcome, again: bool) -> None:
         """An attempt, or a job that others had."""
@@ -46,14 +42,15 @@ class Screen:
         else:
             claims = [claim.facts for unit in job.units if (claim := self.claims.last(unit))]
             took = max((facts["ended"] - facts["since"] for facts in claims if "ended" in facts), default=0.0) / 3600
-            self.spent, self.foreseen = self.spent + took, self.foreseen + self.expected(job)
-            words += f" in {60 * took:.1f} min, {progress(self.runs / job.folder)}"
+            self.spent, self.foreseen = self.spent + took, self.foreseen + self.foresee(job)
+            words += ", ".join(filter(None, (f" in {span(took)}", progress(self.runs / job.folder))))
         self.bar.update(len(job.seeds))
         if outcome.kind == "failed" or not self.terminal:
-            self.say(words)
+            self.say(f"{words} ({self.done} of {self.total})")
 
-    def expected(self, job: Job) -> float:
-        return job.hours if job.hours is not None else self.mean * len(job.seeds)
+    def foresee(self, job: Job) -> float:
+        """Hours of a job as they were expected before the sweep; where nobody knew, as those of the others."""
+        return job.hours if job.hours is not None else (self.mean or 1.0) * len(job.seeds)
 
     def say(self, words: str) -> None:
         tqdm.write(f"{time.strftime('%H:%M:%S')} {words}", file=sys.stderr)
@@ -63,23 +60,30 @@ class Screen:
         if not self.terminal or time.monotonic() - self.drawn < REFRESH:
             return
         self.drawn = time.monotonic()
-        under_way = [
-            (job, claim.facts) for job in running if (claim := self.claims.last(job.units[0])) and claim.state == "running"
-        ]
-        rate = self.spent / self.foreseen if self.foreseen else 1.0
-        left = [max(0.0, rate * self.expected(job) - (time.time() - facts["since"]) / 3600) for job, facts in under_way]
-        rest = [rate * self.expected(job) for job in waiting]
+        claims = {job: self.claims.last(job.units[0]) for job in running}  # an engine may have begun some of them only
+        since = {job: claim.facts["since"] for job, claim in claims.items() if claim and claim.state == "running"}
         others = sum(len(job.seeds) for job in elsewhere)
-        self.bar.set_description_str(
-            f"{self.done} of {self.total} runs, {self.spent:.1f} of {self.spent + sum(left) + sum(rest):.1f} hours, "
-            f"{makespan([*left, *rest], self.slots):.1f} hours left"
-            + f", {len(self.failed)} failed" * bool(self.failed)
-            + f", {others} with others" * bool(others)
-        )
-        shown = [f"  {job}: {progress(self.runs / job.folder) or 'starts'}" for job, _ in under_way]
+        words = [f"{self.done} of {self.total} runs", self.time_left(since, [*waiting, *(claims.keys() - since.keys())])]
+        words += [f"{len(self.failed)} failed"] * bool(self.failed) + [f"{others} with others"] * bool(others)
+        self.bar.set_description_str(", ".join(filter(None, words)))
+        shown = [f"  {job}: {progress(self.runs / job.folder) or 'starts'}" for job in since]
         for line, text in zip(self.lines, [*shown, *[""] * len(self.lines)], strict=False):
             line.set_description_str(text)
+
+    def time_left(self, since: Mapping[Job, float], waiting: Iterable[Job]) -> str:
+        """And what it costs, as far as that is known: from rates, corrected by the runs that have finished."""
+        if not (self.mean or self.foreseen):
+            return ""
+        rate = self.spent / self.foreseen if self.foreseen else 1.0
+        left = [max(0.0, rate * self.foresee(job) - (time.time() - begun) / 3600) for job, begun in since.items()]
+        rest = [rate * self.foresee(job) for job in waiting]
+        gone = self.spent + sum((time.time() - begun) / 3600 for begun in since.values())
+        return f"{span(gone)} of {span(gone + sum(left) + sum(rest))} spent, {span(makespan([*left, *rest], self.slots))} left"
 
     def close(self) -> None:
         for bar in (*self.lines, self.bar):
             bar.close()
+
+
+def span(hours: float) -> str:
+    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"
