@@ -3,6 +3,7 @@
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
+from pathlib import Path
 from typing import Any
 
 try:
@@ -10,7 +11,10 @@ try:
 except ImportError:
     raise ImportError("Ray is not installed: pip install -c constraints.txt -e '.[ray]'") from None
 
+from eval.results import record
 from eval.sweep.attempt import CODE, Attempt, Outcome
+
+Records = dict[str, bytes]  # by their place in the folder of runs
 
 
 class OnRay:
@@ -27,18 +31,14 @@ class OnRay:
     def slots(self) -> int:
         """As the cluster is now."""
         there = ray.cluster_resources()
-        room = [
-            there.get(name, 0) // self.needs[need]
-            for name, need in (("CPU", "num_cpus"), ("GPU", "num_gpus"))
-            if self.needs[need]
-        ]
-        return max(1, int(min(room)))
+        kinds = (("CPU", self.needs["num_cpus"]), ("GPU", self.needs["num_gpus"]))
+        return max(1, int(min(there.get(name, 0) // need for name, need in kinds if need)))
 
-    def submit(self, attempts: Sequence[Attempt]) -> list[Future[Outcome]]:
-        return [self.carry.remote(attempt).future() for attempt in attempts]
+    def submit(self, attempts: Sequence[Attempt]) -> list["Task"]:
+        return [Task(self.carry.remote(attempt).future(), attempt.runs) for attempt in attempts]
 
     def wait(self, handles: Collection[Any]) -> None:
-        wait(handles, 0.5, FIRST_COMPLETED)
+        wait([task.future for task in handles], 0.5, FIRST_COMPLETED)
 
     def drop(self, handles: Collection[Any]) -> list[Any]:
         return []  # a task that begins finds the sweep stopped
@@ -49,5 +49,26 @@ class OnRay:
         ray.shutdown()
 
 
-def carry(attempt: Attempt) -> Outcome:
-    return attempt()
+class Task:
+    """An attempt as a task. Its records come home, should the machine that made them not see this one's folder of runs."""
+
+    def __init__(self, future: "Future[tuple[Outcome, Records]]", runs: Path):
+        self.future, self.runs = future, runs
+
+    def done(self) -> bool:
+        return self.future.done()
+
+    def result(self) -> Outcome:
+        outcome, records = self.future.result()
+        for place, content in records.items():
+            if not (self.runs / place).exists():
+                (self.runs / place).parent.mkdir(parents=True, exist_ok=True)
+                (self.runs / place).write_bytes(content)
+        return outcome
+
+
+def carry(attempt: Attempt) -> tuple[Outcome, Records]:
+    """What a task does."""
+    outcome, folder = attempt(), attempt.runs / attempt.job.folder
+    ended = record.find(folder) if outcome.kind in ("finished", "failed") and folder.exists() else []
+    return outcome, {str(path.relative_to(attempt.runs)): path.read_bytes() for path in ended}

@@ -2,16 +2,29 @@
 
 import threading
 import time
+from concurrent.futures import Future
 
 import pytest
 
 from eval.results import record
+from eval.sweep.attempt import Outcome
 from eval.sweep.claims import Claims
 
 pytest.importorskip("ray")
-pytestmark = pytest.mark.torture
 
 
+def test_a_record_comes_home_from_a_machine_that_does_not_see_the_folder(tmp_path):
+    from eval.sweep.engines.on_ray import Task
+
+    future: Future = Future()
+    future.set_result((Outcome("finished"), {"job/run/record.jsonl": b"theirs", "job/seen.jsonl": b"theirs"}))
+    (tmp_path / "job").mkdir()
+    (tmp_path / "job" / "seen.jsonl").write_bytes(b"ours")
+    assert Task(future, tmp_path).result().kind == "finished"
+    assert [path.read_bytes() for path in record.find(tmp_path)] == [b"theirs", b"ours"]
+
+
+@pytest.mark.torture
 def test_runs_of_a_node_that_is_killed_go_on_elsewhere(probes, sweep, tmp_path):
     from ray.cluster_utils import Cluster
 
