@@ -38,7 +38,7 @@ class AWAC(ActorCritic):
         }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
         advantage = self.advantage(nets, batch, noise["value"])
         weight = advantage_weights(advantage, self.inverse_temperature)
         return (weight * bc).mean(), info | {

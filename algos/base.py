@@ -13,10 +13,9 @@ import torch
 from torch import Generator, Tensor, nn
 
 from algos.critic import Critic, chunk_return, td_target
-from backbones.base import Backbone, Network, Noise, option
+from backbones.base import Backbone, Info, Network, Noise, option
 
 Phase = Literal["offline", "online"]
-Info = dict[str, Tensor]
 
 
 class Batch(NamedTuple):
@@ -54,9 +53,14 @@ class Policy:
     def sample(self, obs: Tensor, noise: Tensor) -> Tensor:
         return self.backbone.sample(self.net, obs, noise)
 
-    def fit(self, obs: Tensor, *positive_sets: Tensor, noise: Noise) -> tuple[list[Tensor], Info]:
-        """The backbone's loss toward each set of positives [B, P, a]: a list of [B], and scalars to watch."""
-        return self.backbone.losses(self.net, obs, positive_sets, noise)
+    def fit(self, obs: Tensor, *, noise: Noise, **sets: Tensor) -> tuple[dict[str, Tensor], Info]:
+        """The backbone's loss toward each set of positives [B, P, a], by the set's name: [B] each, and scalars to record."""
+        return self.backbone.losses(self.net, obs, sets, noise)
+
+    def clone(self, obs: Tensor, action: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """The backbone's loss toward the data's action [B, a], which is a set of one: [B], and scalars to record."""
+        losses, info = self.fit(obs, data=action[:, None], noise=noise)
+        return losses["data"], info
 
 
 @dataclass(frozen=True)

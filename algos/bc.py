@@ -23,5 +23,5 @@ class BC(Algorithm):
         return backbone.draw(generator, self.batch_size, 1, action_dim)
 
     def loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise)
+        bc, info = nets.actor.clone(batch.obs, batch.action, noise)
         return bc.mean(), {"actor_loss": bc.detach().mean()} | info

@@ -44,7 +44,7 @@ class BRAC(ActorCritic):
         return nets.slow.critic(obs, nets.actor.sample(obs, noise["next_action"])).amax(-1)
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
         q = nets.constant.critic(batch.obs, nets.actor.sample(batch.obs, noise["action"])).mean(0)
         loss = self.data_weight * bc.mean() - self.q_weight * climb(q, self.normalize_q)
         return loss, info | {"bc_loss": bc.detach().mean(), "q_policy": q.detach().mean()}

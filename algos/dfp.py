@@ -64,13 +64,13 @@ class DFP(ActorCritic):
         return noise
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        data = batch.action[:, None]
         if not self.uses_elites(phase):
-            (bc,), info = nets.actor.fit(batch.obs, data, noise=noise["fit"])
+            bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
             return self.data_weight * bc.mean(), info
         elites, elite_info = self.propose(nets, batch.obs, noise["candidates"])
-        (top, bc), info = nets.actor.fit(batch.obs, elites, data, noise=noise["fit"])
-        return (self.data_weight * bc + self.elite_weight * top).mean(), info | elite_info
+        losses, info = nets.actor.fit(batch.obs, elites=elites, data=batch.action[:, None], noise=noise["fit"])
+        loss = self.data_weight * losses["data"] + self.elite_weight * losses["elites"]
+        return loss.mean(), info | elite_info
 
     @torch.no_grad()
     def propose(self, nets: Nets, obs: Tensor, noise: Tensor) -> tuple[Tensor, Info]:

@@ -40,7 +40,7 @@ class FQL(ActorCritic):
         }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
         with torch.no_grad():
             taught = nets.actor.sample(batch.obs, noise["distill"])
         action = nets.student(batch.obs, noise["distill"])

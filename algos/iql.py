@@ -38,7 +38,7 @@ class IQL(ExpectileCritic):
         return {"fit": backbone.draw(generator, self.batch_size, 1, action_dim)}
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
         with torch.no_grad():
             advantage = pessimistic(nets.critic(batch.obs, batch.action), self.pessimism) - nets.value(batch.obs)
             weight = advantage_weights(advantage, self.inverse_temperature)

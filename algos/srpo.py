@@ -41,7 +41,7 @@ class SRPO(ExpectileCritic):
         return {name: backbone.draw(generator, self.batch_size, 1, action_dim) for name in ("fit", "score")}
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        (bc,), info = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+        bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
         action = nets.policy(batch.obs).tanh()
         q = nets.slow.critic(batch.obs, action).mean(0)
         away = self.score_gap(nets, batch.obs, action.detach(), noise["score"])

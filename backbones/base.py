@@ -9,7 +9,7 @@ import importlib
 import inspect
 import pkgutil
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -18,6 +18,7 @@ from torch import Generator, Tensor, nn
 
 Network = Callable[..., Tensor]  # a module with its parameters bound
 Noise = dict[str, Tensor]
+Info = dict[str, Tensor]  # scalars worth recording
 
 
 def option(default: Any, text: str) -> Any:
@@ -49,23 +50,35 @@ class Backbone(ABC):
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
         """The module to train; `action_dim` is a, the size of one flattened chunk."""
 
-    @abstractmethod
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        """The random numbers that `losses` needs for `batch` states with `positives` target actions in all."""
+        """The random numbers that `losses` needs for `batch` states with `positives` target actions in all; by default none."""
+        return {}
 
     @abstractmethod
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """One loss per state for each set of positives, and scalars worth watching.
+    def losses(self, net: Network, obs: Tensor, sets: Mapping[str, Tensor], noise: Noise) -> tuple[dict[str, Tensor], Info]:
+        """One loss per state for each set of positives, by the set's name, and scalars worth recording.
 
-        obs [B, obs_dim]; each set [B, P, a] in [-1, 1]; every loss [B]. All sets share the generated samples or the
-        network calls where the family allows it, which is why they come together.
+        obs [B, obs_dim]; each set [B, P, a] in [-1, 1]; every loss [B]. All sets share the generated samples or the network
+        calls where the family allows it, which is why they come together. A scalar of one set ends in the set's name.
         """
 
     @abstractmethod
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         """Actions in [-1, 1]: obs [..., obs_dim] and standard normal noise [..., a] to [..., a], leading axes broadcast."""
+
+
+class PerPositive(Backbone):
+    """A family whose loss is an error at each positive, by itself; a set's loss is the mean of its errors."""
+
+    @abstractmethod
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """The error at each positive, [B, P], and scalars worth recording: obs [B, 1, obs_dim], positives [B, P, a] of all
+        sets together; what is drawn for each positive comes as [B, P, ...]."""
+
+    def losses(self, net: Network, obs: Tensor, sets: Mapping[str, Tensor], noise: Noise) -> tuple[dict[str, Tensor], Info]:
+        errors, info = self.errors(net, obs[:, None], torch.cat(list(sets.values()), 1), noise)
+        parts = errors.split([positives.shape[1] for positives in sets.values()], 1)
+        return {name: part.mean(1) for name, part in zip(sets, parts, strict=True)}, info
 
 
 def find(folder: str, kind: type, name: str) -> type:

@@ -4,13 +4,13 @@ Song et al., "Consistency Models" (arXiv 2303.01469), trained from data alone an
 Dhariwal (arXiv 2310.14189); as policies, Ding & Jin (arXiv 2309.16984). Noise is added: x = action + sigma noise.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, normal, option
+from backbones.base import Info, Network, Noise, PerPositive, normal, option
 from backbones.nets import MLP
 
 Jump = Callable[[Tensor, Tensor], Tensor]  # f(x, sigma), the action that the path through x at sigma leads to
@@ -41,7 +41,7 @@ def consistency_loss(f: Jump, action: Tensor, noise: Tensor, sigma: Tensor, next
 
 
 @dataclass(frozen=True)
-class Consistency(Backbone):
+class Consistency(PerPositive):
     """a = f(s, sigma_max noise, sigma_max); more levels to sample at take the same noise again, as DDIM would."""
 
     num_levels: int = option(40, "N: noise levels in training, of which the lowest is 0.002")
@@ -64,18 +64,13 @@ class Consistency(Backbone):
         n = torch.randint(self.num_levels - 1, (batch, positives, 1), generator=generator, device=generator.device)
         return {"noise": normal(generator, batch, positives, action_dim), "sigma": levels[n], "next_sigma": levels[n + 1]}
 
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """The consistency loss, averaged over each set; every positive has its own (noise, sigma)."""
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """The consistency loss; every positive has its own (noise, sigma)."""
 
         def f(x: Tensor, sigma: Tensor) -> Tensor:
-            return boundary(lambda x, c: net(obs[:, None], x, c), x, sigma)
+            return boundary(lambda x, c: net(obs, x, c), x, sigma)
 
-        action = torch.cat(list(positive_sets), 1)
-        error = consistency_loss(f, action, noise["noise"], noise["sigma"], noise["next_sigma"]).mean(-1)
-        sizes = [positives.shape[1] for positives in positive_sets]
-        return [part.mean(1) for part in error.split(sizes, 1)], {}
+        return consistency_loss(f, positives, noise["noise"], noise["sigma"], noise["next_sigma"]).mean(-1), {}
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         action = torch.zeros_like(noise)

@@ -4,18 +4,17 @@ The policies that "Flow Q-Learning" (arXiv 2502.02538, section E.2) calls Gaussi
 the likelihood, which leaves the squared error, and they act by their mean. ReBRAC's is this with a tanh.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, option
+from backbones.base import Info, Network, Noise, PerPositive, option
 from backbones.nets import MLP
 
 
 @dataclass(frozen=True)
-class Deterministic(Backbone):
+class Deterministic(PerPositive):
     """a = f(s), fitted by the squared error |f(s) - a|^2; the noise of a sample makes no difference."""
 
     unimodal = True
@@ -26,15 +25,9 @@ class Deterministic(Backbone):
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
         return MLP(obs_dim, action_dim, self.width, self.depth, layer_norm=False)
 
-    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        return {}
-
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Squared error per dimension, averaged over each set."""
-        mean = self.mean(net, obs[:, None])
-        return [(mean - positives).square().mean((1, 2)) for positives in positive_sets], {}
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """The squared error per dimension."""
+        return (self.mean(net, obs) - positives).square().mean(-1), {}
 
     def mean(self, net: Network, obs: Tensor) -> Tensor:
         return net(obs).tanh() if self.squash else net(obs)

@@ -5,13 +5,13 @@ as DDIM does (Song et al., arXiv 2010.02502), so that one noise vector gives one
 Time runs from the action (t = 0) to the noise (t = 1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, normal, option
+from backbones.base import Info, Network, Noise, PerPositive, normal, option
 from backbones.nets import MLP, ResidualMLP
 
 Denoiser = Callable[[Tensor, Tensor], Tensor]  # E[action | x_t = x]
@@ -39,7 +39,7 @@ def ddim(denoise: Denoiser, noise: Tensor, steps: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Diffusion(Backbone):
+class Diffusion(PerPositive):
     """A network predicts the noise in a noisy action; L = |noise - e(s, x_t, t)|^2 (arXiv 2006.11239, Eq. 14)."""
 
     diffusion_steps: int = option(10, "T: denoising steps from noise to action")
@@ -59,15 +59,11 @@ class Diffusion(Backbone):
         step = torch.randint(self.diffusion_steps, (batch, positives, 1), generator=generator, device=generator.device)
         return {"noise": normal(generator, batch, positives, action_dim), "t": (step + 1) / self.diffusion_steps}
 
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """The denoising loss, averaged over each set; every positive has its own (noise, t)."""
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """|noise - e(s, x_t, t)|^2 per dimension; every positive has its own (noise, t)."""
         alpha, sigma = schedule(noise["t"])
-        x = alpha * torch.cat(list(positive_sets), 1) + sigma * noise["noise"]
-        error = (net(obs[:, None], x, noise["t"]) - noise["noise"]).square().mean(-1)
-        sizes = [positives.shape[1] for positives in positive_sets]
-        return [part.mean(1) for part in error.split(sizes, 1)], {}
+        x = alpha * positives + sigma * noise["noise"]
+        return (net(obs, x, noise["t"]) - noise["noise"]).square().mean(-1), {}
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         def denoise(x: Tensor, t: Tensor) -> Tensor:

@@ -4,14 +4,14 @@ Deng et al., "Generative Modeling via Drifting" (arXiv 2602.04770); Koo et al., 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, normal, option
+from backbones.base import Backbone, Info, Network, Noise, normal, option
 from backbones.nets import MLP
 
 Field = Literal["joint", "mean_shift"]
@@ -96,17 +96,12 @@ class Drifting(Backbone):
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
         return {"generated": normal(generator, batch, self.num_generated, action_dim)}
 
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
+    def losses(self, net: Network, obs: Tensor, sets: Mapping[str, Tensor], noise: Noise) -> tuple[dict[str, Tensor], Info]:
         """The drift loss of each set; all sets share the generated samples (arXiv 2605.07727, Eqs. 16, 18)."""
         x = self.sample(net, obs[:, None], noise["generated"])
-        losses: list[Tensor] = []
-        info: dict[str, Tensor] = {}
-        for i, positives in enumerate(positive_sets):
-            loss, scale, force = self.drift_loss(x, positives)
-            losses.append(loss)
-            info |= {f"drift_scale_{i}": scale, f"drift_force_{i}": force}
+        losses, info = {}, {}
+        for name, positives in sets.items():
+            losses[name], info[f"drift_scale_{name}"], info[f"drift_force_{name}"] = self.drift_loss(x, positives)
         return losses, info
 
     def drift_loss(self, x: Tensor, positives: Tensor) -> tuple[Tensor, Tensor, Tensor]:

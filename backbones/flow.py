@@ -4,13 +4,13 @@ Lipman et al. (arXiv 2210.02747), as the behaviour policy of Flow Q-Learning (Pa
 Time runs from the noise (t = 0) to the action (t = 1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, normal, option, uniform
+from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.nets import MLP
 
 Velocity = Callable[[Tensor, Tensor], Tensor]  # v(x, t)
@@ -32,7 +32,7 @@ def euler(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Flow(Backbone):
+class Flow(PerPositive):
     """a = x(1) with dx/dt = v(s, x, t) and x(0) = noise."""
 
     flow_steps: int = option(10, "Euler steps from noise to action")
@@ -47,14 +47,9 @@ class Flow(Backbone):
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
         return {"noise": normal(generator, batch, positives, action_dim), "t": uniform(generator, batch, positives, 1)}
 
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Flow matching, averaged over each set; every positive has its own (noise, t)."""
-        action = torch.cat(list(positive_sets), 1)
-        error = flow_matching_loss(lambda x, t: net(obs[:, None], x, t), action, noise["noise"], noise["t"]).mean(-1)
-        sizes = [positives.shape[1] for positives in positive_sets]
-        return [part.mean(1) for part in error.split(sizes, 1)], {}
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """Flow matching; every positive has its own (noise, t)."""
+        return flow_matching_loss(lambda x, t: net(obs, x, t), positives, noise["noise"], noise["t"]).mean(-1), {}
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         return euler(lambda x, t: net(obs, x, t), noise, self.flow_steps).clamp(-1, 1)

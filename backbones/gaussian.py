@@ -1,12 +1,11 @@
 """Gaussian policies: the unimodal baseline."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, option
+from backbones.base import Info, Network, Noise, PerPositive, option
 from backbones.nets import MLP
 
 
@@ -16,7 +15,7 @@ def negative_log_likelihood(mean: Tensor, log_std: Tensor, action: Tensor) -> Te
 
 
 @dataclass(frozen=True)
-class Gaussian(Backbone):
+class Gaussian(PerPositive):
     """a = mean(s) + std(s) * noise, fitted by maximum likelihood."""
 
     unimodal = True
@@ -26,15 +25,9 @@ class Gaussian(Backbone):
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
         return MLP(obs_dim, 2 * action_dim, self.width, self.depth, layer_norm=False)
 
-    def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        return {}
-
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Negative log-likelihood per dimension, averaged over each set."""
-        mean, log_std = self.moments(net, obs[:, None])
-        return [negative_log_likelihood(mean, log_std, positives).mean((1, 2)) for positives in positive_sets], {}
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """The negative log-likelihood per dimension."""
+        return negative_log_likelihood(*self.moments(net, obs), positives).mean(-1), {}
 
     def moments(self, net: Network, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of pi(.|s), each [..., a]."""

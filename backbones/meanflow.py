@@ -4,13 +4,13 @@ Geng et al. (arXiv 2505.13447); with the instantaneous-velocity constraint of MV
 Time runs from the action (t = 0) to the noise (t = 1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, normal, option, uniform
+from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.nets import MLP
 
 MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, r, t)
@@ -33,7 +33,7 @@ def velocity_constraint_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: 
 
 
 @dataclass(frozen=True)
-class MeanFlow(Backbone):
+class MeanFlow(PerPositive):
     """a = noise - u(noise, r=0, t=1): the mean velocity of a flow over its whole time, in one network call."""
 
     constraint_weight: float = option(1.0, "weight of the instantaneous-velocity constraint")
@@ -54,21 +54,16 @@ class MeanFlow(Backbone):
         equal = uniform(generator, batch, positives, 1) < self.equal_times
         return {"noise": normal(generator, batch, positives, action_dim), "r": torch.where(equal, t, r), "t": t}
 
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """Identity plus constraint, averaged over each set; every positive has its own (noise, r, t)."""
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """Identity plus constraint; every positive has its own (noise, r, t)."""
 
         def u(z: Tensor, r: Tensor, t: Tensor) -> Tensor:
-            return net(obs[:, None], z, r, t)
+            return net(obs, z, r, t)
 
-        action = torch.cat(list(positive_sets), 1)
-        identity = meanflow_loss(u, action, noise["noise"], noise["r"], noise["t"])
-        constraint = velocity_constraint_loss(u, action, noise["noise"], noise["r"])
-        error = (identity + self.constraint_weight * constraint).mean(-1)
-        sizes = [positives.shape[1] for positives in positive_sets]
+        identity = meanflow_loss(u, positives, noise["noise"], noise["r"], noise["t"])
+        constraint = velocity_constraint_loss(u, positives, noise["noise"], noise["r"])
         info = {"meanflow_loss": identity.detach().mean(), "constraint_loss": constraint.detach().mean()}
-        return [part.mean(1) for part in error.split(sizes, 1)], info
+        return (identity + self.constraint_weight * constraint).mean(-1), info
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         r = torch.zeros_like(noise[..., :1])

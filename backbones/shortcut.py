@@ -4,13 +4,13 @@ Frans et al., "One Step Diffusion via Shortcut Models" (arXiv 2410.12557).
 Time runs from the noise (t = 0) to the action (t = 1).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Network, Noise, normal, option, uniform
+from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.flow import euler
 from backbones.nets import MLP
 
@@ -34,7 +34,7 @@ def shortcut_loss(s: Step, action: Tensor, noise: Tensor, t: Tensor, d: Tensor, 
 
 
 @dataclass(frozen=True)
-class Shortcut(Backbone):
+class Shortcut(PerPositive):
     """a = x(1), x(t + d) = x(t) + d s(s, x, t, d), in one step or a few."""
 
     shortcut_steps: int = option(1, "steps from noise to action, a power of two up to finest_steps")
@@ -67,16 +67,14 @@ class Shortcut(Backbone):
             "d": torch.where(longer, d, 0.0),
         }
 
-    def losses(
-        self, net: Network, obs: Tensor, positive_sets: Sequence[Tensor], noise: Noise
-    ) -> tuple[list[Tensor], dict[str, Tensor]]:
-        """The shortcut loss, averaged over each set; every positive has its own (noise, t, d)."""
-        action = torch.cat(list(positive_sets), 1)
-        error = shortcut_loss(
-            lambda x, t, d: net(obs[:, None], x, t, d), action, noise["noise"], noise["t"], noise["d"], 1 / self.finest_steps
-        ).mean(-1)
-        sizes = [positives.shape[1] for positives in positive_sets]
-        return [part.mean(1) for part in error.split(sizes, 1)], {}
+    def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
+        """The shortcut loss; every positive has its own (noise, t, d)."""
+
+        def s(x: Tensor, t: Tensor, d: Tensor) -> Tensor:
+            return net(obs, x, t, d)
+
+        smallest = 1 / self.finest_steps
+        return shortcut_loss(s, positives, noise["noise"], noise["t"], noise["d"], smallest).mean(-1), {}
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         d = torch.full_like(noise[..., :1], 0.0 if self.shortcut_steps == self.finest_steps else 1 / self.shortcut_steps)

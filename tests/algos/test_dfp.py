@@ -86,9 +86,9 @@ def test_actor_loss_is_the_weighted_sum_of_both(tiny_learner: Any, random_batch:
     nets, batch, noise = nets_of(learner), first(random_batch(learner)), first(learner.draw())
     loss, _ = learner.algorithm.actor_loss(nets, batch, noise, "online")
     elites, _ = learner.algorithm.propose(nets, batch.obs, noise["candidates"])
-    (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
-    (top,), _ = nets.actor.fit(batch.obs, elites, noise=noise["fit"])
-    torch.testing.assert_close(loss, 3 * bc.mean() + 0.25 * top.mean())
+    bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
+    top, _ = nets.actor.fit(batch.obs, elites=elites, noise=noise["fit"])
+    torch.testing.assert_close(loss, 3 * bc.mean() + 0.25 * top["elites"].mean())
 
 
 @pytest.mark.parametrize("backbone", ["drifting", "meanflow"])

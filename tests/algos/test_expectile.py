@@ -62,7 +62,7 @@ def test_actor_loss_is_weighted_cloning(problem: Any, alpha: float):
     """exp(alpha (min Q - V)) L_BC, no gradient in the weight; with alpha 0 it is cloning, as in IDQL."""
     algo, nets, params, batch, noise = problem("iql", "gaussian", inverse_temperature=alpha)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
-    (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+    bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     weight = (alpha * (nets.critic(batch.obs, batch.action).amin(0) - nets.value(batch.obs))).exp()
     torch.testing.assert_close(loss, (weight * bc).mean())
     others = [*params["critic"].values(), *params["value"].values()]

@@ -17,7 +17,7 @@ def test_student_imitates_the_teacher_and_climbs_q_while_the_critic_stays(tiny_l
     batch, noise = tree_map(lambda x: x[0], (batch, noise))
     loss, _ = learner.algorithm.actor_loss(nets, batch, noise, "offline")
 
-    (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+    bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     student = nets.student(batch.obs, noise["distill"])
     teacher = nets.actor.sample(batch.obs, noise["distill"]).detach()
     q = nets.critic(batch.obs, student.clamp(-1, 1)).mean()

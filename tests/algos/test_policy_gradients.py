@@ -28,7 +28,7 @@ def test_brac_is_cloning_less_q_through_the_whole_sampler(problem: Any):
     x = noise["action"]
     for i in range(3):
         x = x + nets.actor.net(batch.obs, x, torch.full((5, 1), i / 3)) / 3
-    (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+    bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     expected = 3 * bc.mean() - 0.5 * nets.critic(batch.obs, x.clamp(-1, 1)).mean()
     torch.testing.assert_close(loss, expected)
     torch.testing.assert_close(gradient(loss, params["actor"]), gradient(expected, params["actor"]))
@@ -60,7 +60,7 @@ def test_awac_weights_cloning_by_the_advantage_over_its_own_samples(problem: Any
     samples = [nets.actor.sample(batch.obs, noise["value"][:, i]) for i in range(4)]
     value = torch.stack([nets.critic(batch.obs, a).mean(0) for a in samples]).mean(0)
     weight = (2 * (nets.critic(batch.obs, batch.action).mean(0) - value)).exp().detach()
-    (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+    bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     torch.testing.assert_close(loss, (weight * bc).mean())
     torch.testing.assert_close(gradient(loss, params["actor"]), gradient((weight * bc).mean(), params["actor"]))
 
@@ -127,7 +127,7 @@ def test_srpo_moves_the_policy_up_q_and_the_behaviour_s_score(problem: Any):
     away = sigma**2 * (nets.actor.net(batch.obs, alpha * free + sigma * eps, t) - eps)
     surrogate = ((away.detach() - 0.4 * up) * action).sum(1).mean()
     torch.testing.assert_close(gradient(loss, params["policy"]), gradient(surrogate, params["policy"]))
-    (bc,), _ = nets.actor.fit(batch.obs, batch.action[:, None], noise=noise["fit"])
+    bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     torch.testing.assert_close(gradient(loss, params["actor"]), gradient(bc.mean(), params["actor"]))
     assert all(g is None for g in gradient(loss, params["critic"]))
 

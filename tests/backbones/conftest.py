@@ -23,9 +23,9 @@ def gaussian_error() -> Callable[..., float]:
         schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.01, updates)
         for _ in range(updates):
             action = MEAN + STD * torch.randn(batch, 1, 1, generator=g)
-            (loss,), _ = backbone.losses(net, obs, [action], backbone.draw(g, batch, 1, 1))
+            losses, _ = backbone.losses(net, obs, {"data": action}, backbone.draw(g, batch, 1, 1))
             optimizer.zero_grad()
-            loss.mean().backward()
+            losses["data"].mean().backward()
             optimizer.step()
             schedule.step()
         noise: Tensor = torch.linspace(-2, 2, 200)[:, None]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Generator, Tensor
-from torch.utils._pytree import tree_leaves, tree_map
+from torch.utils._pytree import tree_leaves
 
 from backbones.base import Backbone, find, names
 
@@ -25,12 +25,12 @@ def network(backbone: Backbone) -> Any:
     return backbone.network(OBS, ACTION)
 
 
-def problem(backbone: Backbone, *sizes: int, seed: int = 0) -> tuple[Tensor, list[Tensor], Any]:
-    """Observations, positive sets of these sizes, and the noise that their losses need."""
+def problem(backbone: Backbone, seed: int = 0, **sizes: int) -> tuple[Tensor, dict[str, Tensor], Any]:
+    """Observations, sets of positives of these sizes, and the noise that their losses need."""
     g = Generator().manual_seed(seed)
     obs = torch.randn(B, OBS, generator=g)
-    sets = [torch.rand(B, size, ACTION, generator=g) * 2 - 1 for size in sizes]
-    return obs, sets, backbone.draw(g, B, sum(sizes), ACTION)
+    sets = {name: torch.rand(B, size, ACTION, generator=g) * 2 - 1 for name, size in sizes.items()}
+    return obs, sets, backbone.draw(g, B, sum(sizes.values()), ACTION)
 
 
 @pytest.fixture(params=[*((name, {}) for name in BACKBONES), ("diffusion", {"residual": True})], ids=str)
@@ -83,44 +83,43 @@ def test_samples_follow_noise_and_state_and_nothing_else(backbone: Backbone):
 
 
 def test_draws_follow_the_generator(backbone: Backbone):
-    same, again, other = (tree_leaves(problem(backbone, 3, seed=seed)[2]) for seed in (0, 0, 1))
+    same, again, other = (tree_leaves(problem(backbone, seed, data=3)[2]) for seed in (0, 0, 1))
     assert all(map(torch.equal, same, again))
     assert not any(map(torch.equal, same, other))
 
 
 def test_each_set_has_one_finite_loss_a_state(backbone: Backbone):
-    net = network(backbone)
-    obs, sets, noise = problem(backbone, 2, 3)
-    losses, info = backbone.losses(net, obs, sets, noise)
-    assert [loss.shape for loss in losses] == [(B,), (B,)]
-    assert all(value.isfinite().all() for value in (*losses, *info.values()))
+    obs, sets, noise = problem(backbone, elites=2, data=3)
+    losses, info = backbone.losses(network(backbone), obs, sets, noise)
+    assert {name: loss.shape for name, loss in losses.items()} == {"elites": (B,), "data": (B,)}
+    assert all(value.isfinite().all() for value in (*losses.values(), *info.values()))
     assert all(value.shape == () and not value.requires_grad for value in info.values())
 
 
-@pytest.mark.parametrize("index", [0, 1])
-def test_the_loss_of_each_set_reaches_every_parameter(backbone: Backbone, index: int):
+@pytest.mark.parametrize("name", ["elites", "data"])
+def test_the_loss_of_each_set_reaches_every_parameter(backbone: Backbone, name: str):
     net = network(backbone)
-    obs, sets, noise = problem(backbone, 2, 3)
-    gradients = torch.autograd.grad(backbone.losses(net, obs, sets, noise)[0][index].mean(), list(net.parameters()))
+    losses, _ = backbone.losses(net, *problem(backbone, elites=2, data=3))
+    gradients = torch.autograd.grad(losses[name].mean(), list(net.parameters()))
     assert all(g.isfinite().all() and g.any() for g in gradients)
 
 
 def test_a_set_does_not_feel_the_others(backbone: Backbone):
     """Listed alone, with the noise of its own positives where each positive has its own, a set has the same loss."""
     net = network(backbone)
-    obs, sets, noise = problem(backbone, 2, 3)
+    obs, sets, noise = problem(backbone, elites=2, data=3)
     together, _ = backbone.losses(net, obs, sets, noise)
-    for loss, positives, part in zip(together, sets, (slice(0, 2), slice(2, 5)), strict=True):
-        own = tree_map(lambda x, part=part: x[:, part] if x.shape[1] == 5 else x, noise)
-        (alone,), _ = backbone.losses(net, obs, [positives], own)
-        torch.testing.assert_close(alone, loss)
+    for name, places in {"elites": slice(0, 2), "data": slice(2, 5)}.items():
+        own = {key: x[:, places] if x.shape[1] == 5 else x for key, x in noise.items()}
+        alone, _ = backbone.losses(net, obs, {name: sets[name]}, own)
+        torch.testing.assert_close(alone[name], together[name])
 
 
 def test_loss_does_not_change_the_positives(backbone: Backbone):
-    obs, sets, noise = problem(backbone, 2)
-    before = sets[0].clone()
+    obs, sets, noise = problem(backbone, data=2)
+    before = sets["data"].clone()
     backbone.losses(network(backbone), obs, sets, noise)
-    assert torch.equal(sets[0], before)
+    assert torch.equal(sets["data"], before)
 
 
 @pytest.mark.parametrize(
@@ -157,9 +156,9 @@ def learn_two_modes(name: str) -> Tensor:
     for _ in range(UPDATES.get(name, 400)):
         mode = torch.randint(2, (states, 1, 1), generator=g) - 0.5
         positives = torch.cat([mode, torch.full_like(mode, 0.3)], -1) + 0.05 * torch.randn(states, 1, 2, generator=g)
-        losses, _ = backbone.losses(net, obs, [positives], backbone.draw(g, states, 1, 2))
+        losses, _ = backbone.losses(net, obs, {"data": positives}, backbone.draw(g, states, 1, 2))
         optimizer.zero_grad()
-        losses[0].mean().backward()
+        losses["data"].mean().backward()
         optimizer.step()
     with torch.no_grad():
         return backbone.sample(net, torch.zeros(1000, 1), torch.randn(1000, 2, generator=g))

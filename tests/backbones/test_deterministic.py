@@ -11,9 +11,9 @@ def test_the_loss_is_a_gaussian_s_of_unit_variance():
     """-log N(a; f(s), 1) = (f(s) - a)^2 / 2 + a constant: the same gradient, twice as long."""
     action = torch.randn(6, 3, 2)
     mean = torch.randn(6, 1, 2, requires_grad=True)
-    (loss,), _ = Deterministic(squash=False).losses(lambda obs: mean, torch.zeros(6, 1), [action], {})
+    error, _ = Deterministic(squash=False).errors(lambda obs: mean, torch.zeros(6, 1, 1), action, {})
     likelihood = negative_log_likelihood(mean, torch.zeros(()), action).mean()
-    ours, theirs = (torch.autograd.grad(value, mean)[0] for value in (loss.mean(), likelihood))
+    ours, theirs = (torch.autograd.grad(value, mean)[0] for value in (error.mean(), likelihood))
     torch.testing.assert_close(ours, 2 * theirs)
 
 

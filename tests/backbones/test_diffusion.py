@@ -70,7 +70,7 @@ def test_the_loss_is_least_at_the_noise_that_is_expected():
 
     def loss(off: float) -> float:
         net = lambda *inputs: expected_noise(*inputs) + off  # noqa: E731
-        return float(diffusion.losses(net, torch.zeros(50_000, 1), [action], noise)[0][0].mean())
+        return float(diffusion.errors(net, torch.zeros(50_000, 1, 1), action, noise)[0].mean())
 
     t = torch.arange(1, 5) / 4
     least = (schedule(t)[0] * STD / spread(t)).square().mean()
