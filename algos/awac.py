@@ -29,10 +29,9 @@ class AWAC(ActorCritic):
         if self.value_samples < 1:
             raise ValueError(f"algo.value_samples {self.value_samples}: at least 1")
 
-    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         b = self.batch_size
         return {
-            "next_action": normal(generator, b, 1, action_dim),
             "fit": backbone.draw(generator, b, 1, action_dim),
             "value": normal(generator, b, self.value_samples, action_dim),
         }

@@ -13,7 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from algos.critic import Critic, chunk_return, td_target
-from backbones.base import Backbone, Info, Network, Noise, option
+from backbones.base import Backbone, Info, Network, Noise, names, normal, option
 
 Phase = Literal["offline", "online"]
 
@@ -45,9 +45,9 @@ class Nets:
 
 
 class Policy:
-    """A backbone bound to a network's parameters: pi(.|s)."""
+    """A backbone bound to a network's parameters: pi(.|s). Its abilities (`backbones.abilities`) are the backbone's."""
 
-    def __init__(self, backbone: Backbone, net: Network):
+    def __init__(self, backbone: Any, net: Network):
         self.backbone, self.net = backbone, net
 
     def sample(self, obs: Tensor, noise: Tensor) -> Tensor:
@@ -62,11 +62,21 @@ class Policy:
         losses, info = self.fit(obs, data=action[:, None], noise=noise)
         return losses["data"], info
 
+    def velocity(self, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        return self.backbone.velocity(self.net, obs, x, t)
+
+    def sample_with_log_prob(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        return self.backbone.sample_with_log_prob(self.net, obs, noise)
+
+    def noise_error(self, obs: Tensor, action: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
+        return self.backbone.noise_error(self.net, obs, action, noise)
+
 
 @dataclass(frozen=True)
 class Algorithm(ABC):
     """A learning rule. `loss` is minimised by one Adam; slow networks trail at the rates that `slow_rates` gives."""
 
+    needs: ClassVar[type | None] = None  # the ability (`backbones.abilities`) without which a backbone is refused
     reads_next_action: ClassVar[bool] = False  # whether batches need the data's next chunk
 
     horizon: int = option(5, "H: actions a policy call, executed open loop (Q-chunking); 1 is no chunking")
@@ -85,11 +95,18 @@ class Algorithm(ABC):
 
     def misfit(self, backbone: Backbone) -> str:
         """Why this rule makes no sense with a backbone, in one line; empty where it does."""
-        return ""
+        if self.needs is None or isinstance(backbone, self.needs):
+            return ""
+        able = " or ".join(names("backbones", self.needs))
+        return f"it needs a policy with a {self.needs.__name__.lower()}; take the backbone {able}"
+
+    def policies(self, backbone: Backbone) -> dict[str, Backbone]:
+        """The networks that are policies, and the backbone of each; losses get them as `Policy`, the others as they are."""
+        return {"actor": backbone}
 
     @abstractmethod
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
-        """Fresh modules by name; `action_dim` is a. The one called "actor" is the backbone's."""
+        """Fresh modules by name, those of the policies among them; `action_dim` is a."""
 
     def delays(self) -> dict[str, int]:
         """The networks that only every n-th update changes, the first included, by n (TD3's delayed policy updates)."""
@@ -108,19 +125,19 @@ class Algorithm(ABC):
         """The scalar to minimise for one seed, and scalars to record."""
 
     def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        """An action for each noise vector, none of them chosen: obs [..., obs_dim], noise [..., a] to [..., a]."""
+        """An action for each noise vector, none of them chosen: obs [..., obs_dim] and noise [..., noise size] to [..., a]."""
         return nets.actor.sample(obs, noise)
 
     def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
-        """Scalars worth recording at log points, of the actions generated in states [B, obs_dim] from noise [N, a]."""
+        """Scalars worth recording at log points, of the actions generated in states [B, obs_dim] from N noise vectors."""
         return spread_and_clipping(self.generate(nets, obs[:, None], noise))
 
-    def candidates(self) -> int:
-        """N': noise vectors that one call of `act` takes."""
-        return 1
+    def noise_shape(self, action_dim: int) -> tuple[int, int]:
+        """Of the noise with which `act` chooses one action: N' candidates, and the size of a noise vector of `generate`."""
+        return 1, action_dim
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        """The chunk to execute: obs [..., obs_dim], noise [..., N', a] to [..., a]."""
+        """The chunk to execute: obs [..., obs_dim] and noise [..., *noise_shape] to [..., a]."""
         return self.generate(nets, obs, noise.squeeze(-2))
 
 
@@ -150,13 +167,26 @@ class ActorCritic(Algorithm):
     def slow_rates(self, phase: Phase) -> dict[str, float]:
         return {"critic": self.target_rate}
 
+    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        """Of the TD target's next actions, and of `actor_loss`."""
+        next_action = normal(generator, self.batch_size, *self.next_noise_shape(action_dim))
+        return {"next_action": next_action} | self.draw_actor(backbone, generator, action_dim, phase)
+
+    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
+        """Of the noise with which `next_values` chooses one next action; unless overridden as in `act`."""
+        return self.noise_shape(action_dim)
+
+    def next_values(self, nets: Nets, batch: Batch, noise: Tensor) -> Tensor:
+        """Q_slow(s', a'), a' = act(s'), of which TD targets are made: noise [B, *next_noise_shape] to [E, B]."""
+        return nets.slow.critic(batch.next_obs, self.act(nets, batch.next_obs, noise))
+
+    @abstractmethod
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        """The random numbers of `actor_loss`."""
+
     @abstractmethod
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         """The scalar that improves the policy."""
-
-    def next_values(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> Tensor:
-        """Q_slow(s', a'), a' = act(s'), of which TD targets are made: [E, B]."""
-        return nets.slow.critic(batch.next_obs, self.act(nets, batch.next_obs, noise["next_action"]))
 
     def critic_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:
         """Mean over critics and states of (Q(s, a) - y)^2, y = R_H + gamma^H mask Q_slow(s', a') (Eq. 1)."""
@@ -164,7 +194,7 @@ class ActorCritic(Algorithm):
             target = td_target(
                 chunk_return(batch.reward, self.discount),
                 batch.mask.amin(-1),
-                self.next_values(nets, batch, noise),
+                self.next_values(nets, batch, noise["next_action"]),
                 self.discount**self.horizon,
                 self.pessimism,
             )

@@ -53,15 +53,14 @@ class DFP(ActorCritic):
         old_policy = {"actor": self.old_policy_rate} if self.uses_elites(phase) else {}
         return super().slow_rates(phase) | old_policy
 
-    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        b, elites = self.batch_size, self.num_elites if self.uses_elites(phase) else 0
-        noise = {
-            "next_action": normal(generator, b, self.target_best_of, action_dim),
-            "fit": backbone.draw(generator, b, elites + 1, action_dim),
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        b = self.batch_size
+        if not self.uses_elites(phase):
+            return {"fit": backbone.draw(generator, b, 1, action_dim)}
+        return {
+            "fit": backbone.draw(generator, b, self.num_elites + 1, action_dim),
+            "candidates": normal(generator, b, self.num_candidates, action_dim),
         }
-        if elites:
-            noise["candidates"] = normal(generator, b, self.num_candidates, action_dim)
-        return noise
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         if not self.uses_elites(phase):
@@ -89,8 +88,11 @@ class DFP(ActorCritic):
         exact, chosen = (best_of_n(nets, obs, noise, precision=precision) for precision in ("float32", self.ranking))
         return info | {"same_choice": (exact - chosen).abs().amax(-1).lt(1e-4).float().mean()}
 
-    def candidates(self) -> int:
-        return self.best_of
+    def noise_shape(self, action_dim: int) -> tuple[int, int]:
+        return self.best_of, action_dim
+
+    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
+        return self.target_best_of, action_dim
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return best_of_n(nets, obs, noise, precision=self.ranking)

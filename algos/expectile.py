@@ -32,7 +32,10 @@ class ExpectileCritic(ActorCritic):
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
         return super().networks(backbone, obs_dim, action_dim) | {"value": Value(obs_dim, self.critic_width, self.critic_depth)}
 
-    def next_values(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> Tensor:
+    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
+        return 0, action_dim  # V(s') asks for no action
+
+    def next_values(self, nets: Nets, batch: Batch, noise: Tensor) -> Tensor:
         return nets.value(batch.next_obs)[None]
 
     def critic_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:

@@ -31,10 +31,9 @@ class FQL(ActorCritic):
             "critic": self.critic(obs_dim, action_dim),
         }
 
-    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         b = self.batch_size
         return {
-            "next_action": normal(generator, b, 1, action_dim),
             "fit": backbone.draw(generator, b, 1, action_dim),
             "distill": normal(generator, b, action_dim),
         }

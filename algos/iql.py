@@ -34,7 +34,7 @@ class IQL(ExpectileCritic):
     def misfit(self, backbone: Backbone) -> str:
         return NO_CHOICE if backbone.deterministic and self.num_samples > 1 else ""
 
-    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         return {"fit": backbone.draw(generator, self.batch_size, 1, action_dim)}
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
@@ -48,8 +48,8 @@ class IQL(ExpectileCritic):
             "weight": weight.mean(),
         }
 
-    def candidates(self) -> int:
-        return self.num_samples
+    def noise_shape(self, action_dim: int) -> tuple[int, int]:
+        return self.num_samples, action_dim
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return best_of_n(nets, obs, noise, self.pessimism)

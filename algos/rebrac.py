@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.critic import climb, pessimistic
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, option
 
 
 def target_noise(noise: Tensor, std: float, clip: float) -> Tensor:
@@ -51,12 +51,12 @@ class ReBRAC(ActorCritic):
     def delays(self) -> dict[str, int]:
         return {"actor": self.actor_every}
 
-    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        return {"next_action": normal(generator, self.batch_size, 1, action_dim)}
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+        return {}
 
-    def next_values(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> Tensor:
-        normals = noise["next_action"].squeeze(1)
-        action = nets.slow.actor.sample(batch.next_obs, normals) + target_noise(normals, self.target_std, self.target_clip)
+    def next_values(self, nets: Nets, batch: Batch, noise: Tensor) -> Tensor:
+        noise = noise.squeeze(1)
+        action = nets.slow.actor.sample(batch.next_obs, noise) + target_noise(noise, self.target_std, self.target_clip)
         action = action.clamp(-1, 1)
         distance = (action - batch.next_action).square().sum(-1).nan_to_num(0.0)  # none where the data ends
         return nets.slow.critic(batch.next_obs, action) - self.critic_penalty * distance

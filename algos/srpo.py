@@ -6,16 +6,16 @@ The paper trains the diffusion model and the critics first and the policy after 
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Generator, Tensor, nn
 
 from algos.base import Batch, Info, Nets, Phase
 from algos.expectile import ExpectileCritic
+from backbones.abilities import Score
 from backbones.base import Backbone, option
-from backbones.diffusion import Diffusion, schedule
-from backbones.nets import MLP
+from backbones.deterministic import Deterministic
 
 
 @dataclass(frozen=True)
@@ -26,23 +26,23 @@ class SRPO(ExpectileCritic):
     sigma_t^2 and the subtracted noise, which changes no expectation, are the paper's (section 4).
     """
 
+    needs: ClassVar[type] = Score
+
     q_weight: float = option(0.1, "beta: weight of the Q term")
 
-    def misfit(self, backbone: Backbone) -> str:
-        return (
-            "" if isinstance(backbone, Diffusion) else "it follows the score of a diffusion model; take the backbone diffusion"
-        )
+    def policies(self, backbone: Backbone) -> dict[str, Backbone]:
+        return {"actor": backbone, "policy": Deterministic(backbone.width, backbone.depth)}
 
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
-        policy = MLP(obs_dim, action_dim, backbone.width, backbone.depth, layer_norm=False)
+        policy = self.policies(backbone)["policy"].network(obs_dim, action_dim)
         return super().networks(backbone, obs_dim, action_dim) | {"policy": policy}
 
-    def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
+    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         return {name: backbone.draw(generator, self.batch_size, 1, action_dim) for name in ("fit", "score")}
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
-        action = nets.policy(batch.obs).tanh()
+        action = nets.policy.sample(batch.obs, torch.zeros_like(batch.action))
         q = nets.slow.critic(batch.obs, action).mean(0)
         away = self.score_gap(nets, batch.obs, action.detach(), noise["score"])
         loss = bc.mean() + ((away * action).sum(-1) - self.q_weight * q).mean()
@@ -51,9 +51,8 @@ class SRPO(ExpectileCritic):
     @torch.no_grad()
     def score_gap(self, nets: Nets, obs: Tensor, action: Tensor, noise: dict[str, Tensor]) -> Tensor:
         """sigma_t^2 (e(s, a_t, t) - noise), which points away from where the behaviour is denser: [B, a]."""
-        alpha, sigma = schedule(noise["t"])
-        predicted = nets.actor.net(obs[:, None], alpha * action[:, None] + sigma * noise["noise"], noise["t"])
-        return (sigma.square() * (predicted - noise["noise"])).squeeze(1)
+        error, sigma = nets.actor.noise_error(obs[:, None], action[:, None], noise)
+        return (sigma.square() * error).squeeze(1)
 
     def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return torch.broadcast_tensors(nets.policy(obs).tanh(), noise)[0]
+        return nets.policy.sample(obs, noise)

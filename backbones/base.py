@@ -59,7 +59,8 @@ class Backbone(ABC):
         """One loss per state for each set of positives, by the set's name, and scalars worth recording.
 
         obs [B, obs_dim]; each set [B, P, a] in [-1, 1]; every loss [B]. All sets share the generated samples or the network
-        calls where the family allows it, which is why they come together. A scalar of one set ends in the set's name.
+        calls where the family allows it, which is why they come together; noise drawn for each positive is in their order. A
+        scalar of one set ends in the set's name.
         """
 
     @abstractmethod
@@ -68,12 +69,12 @@ class Backbone(ABC):
 
 
 class PerPositive(Backbone):
-    """A family whose loss is an error at each positive, by itself; a set's loss is the mean of its errors."""
+    """A family whose loss is an error at each positive by itself; the loss of a set is the mean of its errors."""
 
     @abstractmethod
     def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
-        """The error at each positive, [B, P], and scalars worth recording: obs [B, 1, obs_dim], positives [B, P, a] of all
-        sets together; what is drawn for each positive comes as [B, P, ...]."""
+        """The error at each positive [B, P], and scalars worth recording. obs [B, 1, obs_dim]; positives [B, P, a] are those of
+        all sets, one after the other."""
 
     def losses(self, net: Network, obs: Tensor, sets: Mapping[str, Tensor], noise: Noise) -> tuple[dict[str, Tensor], Info]:
         errors, info = self.errors(net, obs[:, None], torch.cat(list(sets.values()), 1), noise)

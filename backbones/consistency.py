@@ -6,6 +6,7 @@ Dhariwal (arXiv 2310.14189); as policies, Ding & Jin (arXiv 2309.16984). Noise i
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
@@ -66,15 +67,16 @@ class Consistency(PerPositive):
 
     def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
         """The consistency loss; every positive has its own (noise, sigma)."""
-
-        def f(x: Tensor, sigma: Tensor) -> Tensor:
-            return boundary(lambda x, c: net(obs, x, c), x, sigma)
-
+        f = partial(self.jump, net, obs)
         return consistency_loss(f, positives, noise["noise"], noise["sigma"], noise["next_sigma"]).mean(-1), {}
+
+    def jump(self, net: Network, obs: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+        """f(s, x, sigma): the action, not yet clipped, to which the path through x leads."""
+        return boundary(lambda x, c: net(obs, x, c), x, sigma)
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         action = torch.zeros_like(noise)
         for sigma in (self.sigma_max, *self.refinements):
             level = torch.full_like(noise[..., :1], sigma)
-            action = boundary(lambda x, c: net(obs, x, c), action + sigma * noise, level).clamp(-1, 1)
+            action = self.jump(net, obs, action + sigma * noise, level).clamp(-1, 1)
         return action

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from backbones.abilities import Score
 from backbones.base import Info, Network, Noise, PerPositive, normal, option
 from backbones.nets import MLP, ResidualMLP
 
@@ -39,7 +40,7 @@ def ddim(denoise: Denoiser, noise: Tensor, steps: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Diffusion(PerPositive):
+class Diffusion(PerPositive, Score):
     """A network predicts the noise in a noisy action; L = |noise - e(s, x_t, t)|^2 (arXiv 2006.11239, Eq. 14)."""
 
     diffusion_steps: int = option(10, "T: denoising steps from noise to action")
@@ -61,9 +62,12 @@ class Diffusion(PerPositive):
 
     def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
         """|noise - e(s, x_t, t)|^2 per dimension; every positive has its own (noise, t)."""
+        return self.noise_error(net, obs, positives, noise)[0].square().mean(-1), {}
+
+    def noise_error(self, net: Network, obs: Tensor, action: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         alpha, sigma = schedule(noise["t"])
-        x = alpha * positives + sigma * noise["noise"]
-        return (net(obs, x, noise["t"]) - noise["noise"]).square().mean(-1), {}
+        x = alpha * action + sigma * noise["noise"]
+        return net(obs, x, noise["t"]) - noise["noise"], sigma
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         def denoise(x: Tensor, t: Tensor) -> Tensor:

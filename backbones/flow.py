@@ -6,23 +6,25 @@ Time runs from the noise (t = 0) to the action (t = 1).
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Generator, Tensor, nn
 
+from backbones.abilities import Velocity
 from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.nets import MLP
 
-Velocity = Callable[[Tensor, Tensor], Tensor]  # v(x, t)
+VectorField = Callable[[Tensor, Tensor], Tensor]  # v(x, t)
 
 
-def flow_matching_loss(velocity: Velocity, action: Tensor, noise: Tensor, t: Tensor) -> Tensor:
+def flow_matching_loss(velocity: VectorField, action: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     """|v(x_t, t) - (action - noise)|^2 at x_t = (1 - t) noise + t action (arXiv 2210.02747, Eq. 23). Returns [..., a]."""
     x = (1 - t) * noise + t * action
     return (velocity(x, t) - (action - noise)).square()
 
 
-def euler(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
+def euler(velocity: VectorField, noise: Tensor, steps: int) -> Tensor:
     """The solution at t = 1 of dx/dt = v(x, t) from x(0) = noise, in `steps` equal Euler steps."""
     x = noise
     for i in range(steps):
@@ -32,7 +34,7 @@ def euler(velocity: Velocity, noise: Tensor, steps: int) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Flow(PerPositive):
+class Flow(PerPositive, Velocity):
     """a = x(1) with dx/dt = v(s, x, t) and x(0) = noise."""
 
     flow_steps: int = option(10, "Euler steps from noise to action")
@@ -49,7 +51,11 @@ class Flow(PerPositive):
 
     def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
         """Flow matching; every positive has its own (noise, t)."""
-        return flow_matching_loss(lambda x, t: net(obs, x, t), positives, noise["noise"], noise["t"]).mean(-1), {}
+        velocity = partial(self.velocity, net, obs)
+        return flow_matching_loss(velocity, positives, noise["noise"], noise["t"]).mean(-1), {}
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
-        return euler(lambda x, t: net(obs, x, t), noise, self.flow_steps).clamp(-1, 1)
+        return euler(partial(self.velocity, net, obs), noise, self.flow_steps).clamp(-1, 1)
+
+    def velocity(self, net: Network, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        return net(obs, x, t)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from backbones.abilities import Density
 from backbones.base import Info, Network, Noise, PerPositive, option
 from backbones.nets import MLP
 
@@ -15,7 +16,7 @@ def negative_log_likelihood(mean: Tensor, log_std: Tensor, action: Tensor) -> Te
 
 
 @dataclass(frozen=True)
-class Gaussian(PerPositive):
+class Gaussian(PerPositive, Density):
     """a = mean(s) + std(s) * noise, fitted by maximum likelihood."""
 
     unimodal = True
@@ -37,3 +38,9 @@ class Gaussian(PerPositive):
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         mean, log_std = self.moments(net, obs)
         return (mean + log_std.exp() * noise).clamp(-1, 1)
+
+    def sample_with_log_prob(self, net: Network, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """The likelihood is that of the sample before it is clipped."""
+        mean, log_std = self.moments(net, obs)
+        action = mean + log_std.exp() * noise
+        return action.clamp(-1, 1), -negative_log_likelihood(mean, log_std, action).sum(-1)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from backbones.abilities import Velocity
 from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.nets import MLP
 
@@ -33,7 +34,7 @@ def velocity_constraint_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: 
 
 
 @dataclass(frozen=True)
-class MeanFlow(PerPositive):
+class MeanFlow(PerPositive, Velocity):
     """a = noise - u(noise, r=0, t=1): the mean velocity of a flow over its whole time, in one network call."""
 
     constraint_weight: float = option(1.0, "weight of the instantaneous-velocity constraint")
@@ -68,3 +69,7 @@ class MeanFlow(PerPositive):
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         r = torch.zeros_like(noise[..., :1])
         return (noise - net(obs, noise, r, r + 1)).clamp(-1, 1)
+
+    def velocity(self, net: Network, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """The mean velocity over no time, in a time that runs the other way."""
+        return -net(obs, x, 1 - t, 1 - t)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
+from backbones.abilities import Velocity
 from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.flow import euler
 from backbones.nets import MLP
@@ -34,7 +35,7 @@ def shortcut_loss(s: Step, action: Tensor, noise: Tensor, t: Tensor, d: Tensor, 
 
 
 @dataclass(frozen=True)
-class Shortcut(PerPositive):
+class Shortcut(PerPositive, Velocity):
     """a = x(1), x(t + d) = x(t) + d s(s, x, t, d), in one step or a few."""
 
     shortcut_steps: int = option(1, "steps from noise to action, a power of two up to finest_steps")
@@ -79,3 +80,7 @@ class Shortcut(PerPositive):
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         d = torch.full_like(noise[..., :1], 0.0 if self.shortcut_steps == self.finest_steps else 1 / self.shortcut_steps)
         return euler(lambda x, t: net(obs, x, t, d), noise, self.shortcut_steps).clamp(-1, 1)
+
+    def velocity(self, net: Network, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        """The direction of a step of no length."""
+        return net(obs, x, t, torch.zeros_like(t))

@@ -1,6 +1,6 @@
 """A trained policy, as evaluation and data collection call it: observations in, chunks of actions out."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 
 import numpy as np
@@ -14,22 +14,24 @@ from backbones.base import Backbone
 
 
 class Actor:
-    """One seed's policy. `modules` are the algorithm's networks; `chunk_dim` is a, the size of a flattened chunk."""
+    """One seed's policy: an algorithm with its networks. `chunk_dim` is a, the size of a flattened chunk."""
 
-    def __init__(self, algorithm: Algorithm, backbone: Backbone, modules: dict[str, nn.Module], chunk_dim: int):
-        self.algorithm, self.backbone, self.modules, self.chunk_dim = algorithm, backbone, modules, chunk_dim
+    def __init__(
+        self, algorithm: Algorithm, policies: Mapping[str, Backbone], modules: Mapping[str, nn.Module], chunk_dim: int
+    ):
+        self.algorithm, self.policies, self.modules, self.chunk_dim = algorithm, policies, modules, chunk_dim
         self.device = next(p.device for module in modules.values() for p in module.parameters())
 
     @torch.no_grad()
     def __call__(self, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
         """The next chunk of actions for each observation: [n, obs_dim] to [n, H, action_dim], row i's noise from `rngs[i]`."""
-        shape = self.algorithm.candidates(), self.chunk_dim
+        shape = self.algorithm.noise_shape(self.chunk_dim)
         noise = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs])
-        nets = by_name(self.backbone, self.modules)
+        nets = by_name(self.policies, self.modules)
         chunks = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
         return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon).cpu().numpy()
 
     def snapshot(self) -> "Actor":
         """A copy on the CPU that later updates do not change; it can be sent to another process."""
         own = {name: deepcopy(module).to("cpu") for name, module in self.modules.items()}
-        return Actor(self.algorithm, self.backbone, own, self.chunk_dim)
+        return Actor(self.algorithm, self.policies, own, self.chunk_dim)

@@ -38,7 +38,7 @@ def trainable(modules: Mapping[str, nn.Module], params: Parameters) -> Parameter
 
 
 def bind(
-    backbone: Backbone,
+    policies: Mapping[str, Backbone],
     modules: Mapping[str, nn.Module],
     params: Parameters,
     slow: Parameters | None = None,
@@ -47,7 +47,7 @@ def bind(
     """The networks by name, with their slow copies and, constant, themselves without gradient (`algos.base.Nets`)."""
 
     def bound(values: Parameters) -> Nets:
-        return by_name(backbone, {name: network(modules[name], own) for name, own in values.items()})
+        return by_name(policies, {name: network(modules[name], own) for name, own in values.items()})
 
     nets = bound(params)
     nets.slow = bound(slow or {})
@@ -55,6 +55,6 @@ def bind(
     return nets
 
 
-def by_name(backbone: Backbone, networks: Mapping[str, Network]) -> Nets:
-    """Networks by name, the actor's as a policy of the backbone."""
-    return Nets(**{name: Policy(backbone, network) if name == "actor" else network for name, network in networks.items()})
+def by_name(policies: Mapping[str, Backbone], networks: Mapping[str, Network]) -> Nets:
+    """Networks by name, policies bound to their backbones."""
+    return Nets(**{name: Policy(policies[name], net) if name in policies else net for name, net in networks.items()})

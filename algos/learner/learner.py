@@ -42,11 +42,12 @@ class Learner:
     ):
         self.algorithm, self.backbone, self.device = algorithm, backbone, torch.device(device)
         self.seeds, self.chunk_dim = list(seeds), algorithm.horizon * action_dim
+        self.policies = algorithm.policies(backbone)
         gpu = is_gpu(self.device)
 
         fresh = [self._initial(obs_dim, seed) for seed in self.seeds]
         self.modules = fresh[0]
-        self.axis = (Vmap if gpu else Loop)(len(self.seeds), partial(bind, backbone, self.modules))
+        self.axis = (Vmap if gpu else Loop)(len(self.seeds), partial(bind, self.policies, self.modules))
         self.params: Parameters = {
             name: {key: self.axis.stack([nets[name].state_dict()[key] for nets in fresh]) for key in module.state_dict()}
             for name, module in self.modules.items()
@@ -109,20 +110,21 @@ class Learner:
         return {"loss": losses.detach(), **info}
 
     def _loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:
-        """Of one seed."""
+        """The rule's loss of one seed, in this phase."""
         return self.algorithm.loss(nets, batch, noise, self.phase)
 
     @torch.no_grad()
     def watch(self, obs: Tensor) -> Info:
         """What the policies do now in states [S, B, obs_dim] (`Algorithm.watch`), [S] each; the same noise at every call."""
-        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.chunk_dim).expand(len(self.seeds), -1, -1)
+        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.algorithm.noise_shape(self.chunk_dim)[1])
+        noise = noise.expand(len(self.seeds), -1, -1)
         return self._watched(self._networks, self.axis.inputs(obs), self.axis.inputs(noise))
 
     def actor(self, index: int) -> Actor:
         """The policy of one seed as it is at each call: its modules share the memory of the learner's parameters."""
         own = {name: {key: p[index] for key, p in values.items()} for name, values in self.params.items()}
         modules = {name: holding(self.modules[name], values) for name, values in own.items()}
-        return Actor(self.algorithm, self.backbone, modules, self.chunk_dim)
+        return Actor(self.algorithm, self.policies, modules, self.chunk_dim)
 
     def state_dict(self) -> dict[str, Any]:
         """Everything that the next update depends on, the phase included."""

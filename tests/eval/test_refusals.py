@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
         ("--method mvp --backbone flow", "method mvp is dfp with meanflow"),
         ("--preset huge", "quick, paper, release"),
         ("--algo rebrac --backbone flow", "rebrac with flow: its penalties are distances to one action"),
-        ("--algo srpo --backbone flow", "srpo with flow: it follows the score of a diffusion model"),
+        ("--algo srpo --backbone flow", "srpo with flow: it needs a policy with a score; take the backbone diffusion"),
         ("--algo dfp --backbone deterministic", "dfp with deterministic: it chooses among samples"),
         ("--method iql --algo.num-samples 4", "iql with deterministic: it chooses among samples"),
         ("--algo.num-elite 3", "did you mean --algo.num-elites"),
