@@ -6,10 +6,6 @@ import pytest
 import torch
 from torch.utils._pytree import tree_leaves, tree_map
 
-from algos.base import Nets
-from algos.learner import Learner
-from algos.learner.binding import bind
-
 
 def copied(parameters: Any) -> Any:
     return tree_map(lambda p: p.detach().clone(), parameters)
@@ -17,15 +13,6 @@ def copied(parameters: Any) -> Any:
 
 def equal(ours: Any, theirs: Any) -> bool:
     return all(map(torch.equal, tree_leaves(ours), tree_leaves(theirs)))
-
-
-def nets_of(learner: Learner) -> Nets:
-    """The networks of its only seed."""
-    return bind(learner.backbone, learner.modules, learner.trained[0], first(learner.slow))
-
-
-def first(values: Any) -> Any:
-    return tree_map(lambda x: x[0], values)
 
 
 def test_without_elite_weight_online_is_offline(tiny_learner: Any, random_batch: Any):
@@ -65,58 +52,45 @@ def test_elites_from_the_first_step_when_asked_for(tiny_learner: Any):
     assert equal(learner.slow["actor"], learner.params["actor"]) and "candidates" in learner.draw()
 
 
-def test_elites_are_the_old_policys_best_by_the_mean_of_the_critics(tiny_learner: Any, random_batch: Any):
-    learner = tiny_learner("dfp", "drifting")
-    learner.begin("online")
-    for step in range(2):
-        learner.update(random_batch(learner, step), learner.draw())
-    nets, batch, noise = nets_of(learner), first(random_batch(learner)), first(learner.draw())["candidates"]
-    elites, info = learner.algorithm.propose(nets, batch.obs, noise)
-    for obs, draws, kept in zip(batch.obs, noise, elites, strict=True):
-        actions = nets.slow.actor.sample(obs.expand(len(draws), -1), draws)
-        values = nets.critic(obs.expand(len(draws), -1), actions).mean(0)
+def test_elites_are_the_old_policy_s_best(problem: Any):
+    algo, nets, _, batch, noise = problem("dfp", "drifting", "online")
+    elites, info = algo.propose(nets, batch.obs, noise["candidates"])
+    for state, kept in enumerate(elites):
+        obs = batch.obs[state].expand(6, -1)
+        actions = nets.slow.actor.sample(obs, noise["candidates"][state])
+        values = nets.critic(obs, actions).mean(0)
         torch.testing.assert_close(kept, actions[values.argsort()[-2:]])
     assert info["q_elites"] > info["q_candidates"] and not elites.requires_grad
 
 
-def test_actor_loss_is_the_weighted_sum_of_both(tiny_learner: Any, random_batch: Any):
+def test_actor_loss_is_the_weighted_sum_of_both(problem: Any):
     """data_weight L_BC + elite_weight L_top-K, on the same generated samples (Eqs. 16, 18)."""
-    learner = tiny_learner("dfp", "drifting", data_weight=3.0, elite_weight=0.25)
-    learner.begin("online")
-    nets, batch, noise = nets_of(learner), first(random_batch(learner)), first(learner.draw())
-    loss, _ = learner.algorithm.actor_loss(nets, batch, noise, "online")
-    elites, _ = learner.algorithm.propose(nets, batch.obs, noise["candidates"])
+    algo, nets, _, batch, noise = problem("dfp", "drifting", "online", data_weight=3.0, elite_weight=0.25)
+    loss, _ = algo.actor_loss(nets, batch, noise, "online")
+    elites, _ = algo.propose(nets, batch.obs, noise["candidates"])
     bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     top, _ = nets.actor.fit(batch.obs, elites=elites, noise=noise["fit"])
     torch.testing.assert_close(loss, 3 * bc.mean() + 0.25 * top["elites"].mean())
 
 
 @pytest.mark.parametrize("backbone", ["drifting", "meanflow"])
-def test_the_critic_learns_from_rewards_alone_and_the_actor_from_no_critic_gradient(
-    tiny_learner: Any, random_batch: Any, backbone: str
-):
-    """Neither loss sends a gradient into the other's network."""
-    learner = tiny_learner("dfp", backbone)
-    learner.begin("online")
-    nets, batch, noise = nets_of(learner), first(random_batch(learner)), first(learner.draw())
-    actor, critic = (list(learner.trained[0][name].values()) for name in ("actor", "critic"))
-    actor_loss, _ = learner.algorithm.actor_loss(nets, batch, noise, "online")
-    critic_loss, _ = learner.algorithm.critic_loss(nets, batch, noise)
-    assert all(g is None for g in torch.autograd.grad(actor_loss, critic, allow_unused=True, retain_graph=True))
-    assert all(g is None for g in torch.autograd.grad(critic_loss, actor, allow_unused=True))
+def test_neither_loss_reaches_the_other_s_network(problem: Any, gradient: Any, backbone: str):
+    """The critic learns from rewards alone, the actor by no gradient of the critic."""
+    algo, nets, params, batch, noise = problem("dfp", backbone, "online")
+    actor_loss, _ = algo.actor_loss(nets, batch, noise, "online")
+    critic_loss, _ = algo.critic_loss(nets, batch, noise)
+    assert all(g is None for g in gradient(actor_loss, params["critic"]))
+    assert all(g is None for g in gradient(critic_loss, params["actor"]))
 
 
-def test_critic_loss_is_the_squared_td_error(tiny_learner: Any, random_batch: Any):
+def test_critic_loss_is_the_squared_td_error(problem: Any):
     """By hand, one state after the other: y = r_0 + gamma r_1 + gamma^2 min(mask) mean Q_slow(s', best of N' of Q)."""
-    learner = tiny_learner("dfp", "gaussian", discount=0.9)
-    for step in range(3):
-        learner.update(random_batch(learner, step), learner.draw())
-    nets, batch, noise = nets_of(learner), first(random_batch(learner, 9)), first(learner.draw())
-    loss, _ = learner.algorithm.critic_loss(nets, batch, noise)
+    algo, nets, _, batch, noise = problem("dfp", "gaussian", discount=0.9)
+    loss, _ = algo.critic_loss(nets, batch, noise)
     errors = []
-    for obs, action, reward, mask, next_obs, draws in zip(*batch[:5], noise["next_action"], strict=True):
-        candidates = [nets.actor.sample(next_obs, draw) for draw in draws]
-        best = max(candidates, key=lambda a: nets.critic(next_obs, a).mean().item())
+    for obs, action, reward, mask, next_obs, candidates in zip(*batch[:5], noise["next_action"], strict=True):
+        actions = [nets.actor.sample(next_obs, z) for z in candidates]
+        best = max(actions, key=lambda a: nets.critic(next_obs, a).mean().item())
         target = reward[0] + 0.9 * reward[1] + 0.81 * mask.min() * nets.slow.critic(next_obs, best).mean()
         errors.append((nets.critic(obs, action) - target).square().mean())
     torch.testing.assert_close(loss, torch.stack(errors).mean())

@@ -1,6 +1,8 @@
 """What every backbone keeps, the one in a new file included: its contract, and a first thing to learn."""
 
 import dataclasses
+import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -33,10 +35,23 @@ def problem(backbone: Backbone, seed: int = 0, **sizes: int) -> tuple[Tensor, di
     return obs, sets, backbone.draw(g, B, sum(sizes.values()), ACTION)
 
 
-@pytest.fixture(params=[*((name, {}) for name in BACKBONES), ("diffusion", {"residual": True})], ids=str)
-def backbone(request: pytest.FixtureRequest, tiny_backbone: Any) -> Backbone:
-    name, options = request.param
-    return tiny_backbone(name, **options)
+@pytest.fixture(params=[*BACKBONES, "residual diffusion", "CONTRIBUTING"])
+def backbone(request: pytest.FixtureRequest, tiny_backbone: Any, contributed: type[Backbone]) -> Backbone:
+    if request.param == "CONTRIBUTING":
+        return contributed(width=11, depth=2)
+    if request.param == "residual diffusion":
+        return tiny_backbone("diffusion", residual=True)
+    return tiny_backbone(request.param)
+
+
+@pytest.fixture(scope="session")
+def contributed() -> type[Backbone]:
+    """The backbone that CONTRIBUTING.md has in full."""
+    text = (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    [source] = re.findall(r"```python\n(# backbones/.*?)```", text, re.DOTALL)
+    scope: dict[str, Any] = {"__name__": "contributed"}
+    exec(source, scope)
+    return scope["Regression"]
 
 
 def test_folder_holds_the_families_of_the_study():

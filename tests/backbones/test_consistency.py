@@ -16,7 +16,7 @@ def exact(x: Tensor, sigma: Tensor) -> Tensor:
     return MEAN + (x - MEAN) * ((STD**2 + SIGMA_MIN**2) / (STD**2 + sigma.square())).sqrt()
 
 
-def test_levels_rise_from_the_lowest_to_the_highest_evenly_in_their_seventh_root():
+def test_levels_rise_evenly_in_their_seventh_root():
     levels = noise_levels(5, 80.0).double()
     torch.testing.assert_close(levels[[0, -1]], torch.tensor([SIGMA_MIN, 80.0], dtype=DOUBLE), rtol=1e-5, atol=0)
     steps = (levels ** (1 / 7)).diff()
@@ -29,7 +29,7 @@ def test_at_the_lowest_level_every_network_is_the_identity():
     torch.testing.assert_close(boundary(lambda x, c: 7 * x + 3, x, sigma), x)
 
 
-def test_a_network_sees_inputs_of_unit_scale_and_moves_the_output_by_at_most_the_data_s():
+def test_a_network_s_inputs_and_outputs_have_the_data_s_scale():
     """At high noise c_in x is about the noise itself and f = sigma_data F."""
     noise, sigma = torch.randn(1000, 2, dtype=DOUBLE), torch.full((1000, 1), 80.0, dtype=DOUBLE)
     seen: list[Tensor] = []

@@ -39,7 +39,7 @@ def test_schedule_ends_at_the_action_and_near_pure_noise():
     assert (alpha[0], sigma[0]) == (1, 0) and alpha[1] < 0.1 and sigma[1] > 0.99
 
 
-def test_ddim_with_the_best_denoiser_of_a_gaussian_follows_the_exact_flow():
+def test_ddim_with_the_best_denoiser_follows_the_exact_flow():
     """Along the probability flow (x_t - alpha_t MEAN) / spread(t) does not change; many steps come close, more come closer."""
     noise, one = torch.randn(1000, 1, dtype=DOUBLE), torch.ones((), dtype=DOUBLE)
     exact = MEAN + STD * (noise - schedule(one)[0] * MEAN) / spread(one)

@@ -43,7 +43,7 @@ def test_steps_of_no_length_learn_the_velocity():
 
 
 @pytest.mark.parametrize("d", [0.5, 1.0])
-def test_loss_of_longer_steps_vanishes_for_the_exact_flow_at_any_point(d: float):
+def test_loss_of_longer_steps_vanishes_for_the_exact_flow(d: float):
     action, noise, t, d = problem(d)
     assert shortcut_loss(exact, action, noise, t, d, 0.125).max() < 1e-20
     assert shortcut_loss(lambda x, t, d: exact(x, t, 0 * d), action, noise, t, d, 0.125).max() > 1e-4  # the path is curved
@@ -95,7 +95,7 @@ def test_the_finest_sampling_is_euler_s_on_the_velocity():
     assert len(asked) == 8 and not any(d.any() for d in asked)
 
 
-def test_one_step_reaches_what_the_finest_euler_steps_do_on_a_gaussian(gaussian_error: Any):
+def test_one_step_reaches_what_the_finest_steps_do(gaussian_error: Any):
     """Eight steps along the exact velocity (t STD^2 - (1 - t)) / r(t)^2 shrink the noise to 0.144 of itself, not yet to STD."""
     t = torch.arange(8) / 8
     std = float((1 + (t * STD**2 - (1 - t)) / ((1 - t).square() + (t * STD).square()) / 8).prod())

@@ -1,0 +1,52 @@
+"""The algorithms that there are, and their options."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from algos.base import Algorithm
+from backbones.base import find, names
+
+ALGORITHMS = names("algos", Algorithm)
+
+
+def test_folder_holds_the_algorithms_of_the_study():
+    assert {"awac", "bc", "brac", "dfp", "fql", "iql", "rebrac", "srpo"} <= set(ALGORITHMS)
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_options_are_frozen_and_explained(name: str):
+    cls = find("algos", Algorithm, name)
+    assert all(field.metadata.get("help") for field in dataclasses.fields(cls))
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        cls().horizon = 2
+
+
+IMPOSSIBLE: list[dict[str, Any]] = [
+    {"horizon": 0},
+    {"batch_size": 0},
+    {"learning_rate": 0.0},
+    {"discount": 0.0},
+    {"discount": 1.1},
+    {"num_critics": 0},
+    {"num_elites": 0},
+    {"num_elites": 17, "num_candidates": 16},
+    {"best_of": 0},
+    {"target_best_of": 0},
+    {"expectile": 1.0},
+    {"num_samples": 0},
+    {"value_samples": 0},
+    {"target_samples": 0},
+    {"actor_every": 0},
+]
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_impossible_options_are_refused_by_name(name: str):
+    cls = find("algos", Algorithm, name)
+    own = {field.name for field in dataclasses.fields(cls)}
+    for options in IMPOSSIBLE:
+        if options.keys() <= own:
+            with pytest.raises(ValueError, match=rf"algo\.{next(iter(options))} "):
+                cls(**options)
