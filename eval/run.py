@@ -28,8 +28,9 @@ from eval.config.options import add_fields
 from eval.config.presets import PRESETS
 from eval.results import record
 from eval.results.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
-from eval.results.provenance import describe
+from eval.results.provenance import describe, threads_of
 from eval.running.rollout import Evaluator
+from eval.running.threads import set_threads
 from eval.running.train import Diverged, Training
 
 USAGE = """python -m eval.run [--method M | --backbone B --algo A] [--task T] [--preset P] [OPTION ...]"""
@@ -156,6 +157,8 @@ def main(arguments: list[str] | None = None) -> int:
         dataset = config.task.find_dataset(options.data)
         Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
         config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
+        begun = record.read(folder / RECORD).start["device"] if folder else ""
+        threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun))
         start = describe(config, dataset, device, command)
         if folder:
             refuse_other_ground(record.read(folder / RECORD), start)
@@ -164,6 +167,8 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, OSError, ImportError) as error:
         refuse(error)
 
+    if threads:
+        print(threads, file=sys.stderr)
     writer = record.Writer(folder / RECORD)
     try:
         if options.resume:

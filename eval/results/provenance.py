@@ -1,6 +1,7 @@
 """Provenance: what a record says about the code, the data, the simulator and the machine behind its numbers."""
 
 import platform
+import re
 import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -57,6 +58,12 @@ def device_name(device: str) -> str:
     """The accelerator's name and the precision of its products, or the processor's threads and name; rounding depends on it."""
     threads = f"cpu, {torch.get_num_threads()} threads, {processor()}"
     return f"{torch.cuda.get_device_name(device)}, TF32" if device.startswith("cuda") else threads
+
+
+def threads_of(device: str) -> int | None:
+    """How many of the processor's threads computed, as `device_name` wrote it; None for an accelerator."""
+    found = re.match(r"cpu, (\d+) threads", device)
+    return int(found[1]) if found else None
 
 
 def processor() -> str:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 
 import gymnasium
 import numpy as np
-import torch
 
 from algos.learner import Actor
 from envs.task import SuccessTiming, Task, find_task
+from eval.running.threads import one_thread
 
 TRAIN, EVALUATE = 0, 1  # the two families of episodes; no seed is shared between them
 LIVE = 5  # episodes that a worker runs side by side, one policy call a chunk for all of them
@@ -75,7 +75,8 @@ def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: I
     running = [Rollout(env, seed, episode) for env, episode in zip(envs, episodes, strict=True)]
     rows = running + running[:1] * (LIVE - len(running))
     while not all(rollout.done for rollout in running):
-        chunks = actor(np.stack([rollout.obs for rollout in rows]), [rollout.rng() for rollout in rows])
+        with one_thread():
+            chunks = actor(np.stack([rollout.obs for rollout in rows]), [rollout.rng() for rollout in rows])
         for rollout, chunk in zip(running, chunks, strict=False):
             rollout.execute(chunk)
     return [rollout.outcome() for rollout in running]
@@ -145,7 +146,6 @@ _worker_arena: Arena
 
 def _start_worker(task_name: str, success_timing: SuccessTiming) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
-    torch.set_num_threads(1)
     global _worker_arena
     _worker_arena = Arena(task_name, success_timing)
 

@@ -22,6 +22,7 @@ from eval.results.folder import FORMAT, write_atomically
 from eval.results.record import Writer
 from eval.running.rollout import TRAIN, Evaluator, action_rng, reset_seed
 from eval.running.simulator import Outcome, Simulator
+from eval.running.threads import Waiting, one_thread
 
 CHECKPOINT_SECONDS = 600
 
@@ -51,7 +52,8 @@ class Explorer:
         """One environment step; its transition goes to the replay of the seed with this index."""
         if not self.planned:
             rng = action_rng(TRAIN, self.seed, self.episode, len(self.taken))
-            self._plan(list(actor(self.obs[None], [rng])[0]))
+            with one_thread():
+                self._plan(list(actor(self.obs[None], [rng])[0]))
         action = self.planned.pop(0)
         obs, reward, terminated, truncated = next(self.outcomes)
         replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)
@@ -114,6 +116,7 @@ class Training:
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
         self.batch: Batch  # of the last update
         self.stop = False  # set it to leave after the current step
+        self.waiting = Waiting()
         self._saved = time.monotonic()
 
     def run(self) -> bool:
@@ -148,6 +151,7 @@ class Training:
                     break
                 step = self.done[phase] + 1
                 info = one_step(step)
+                self.waiting.look()
                 self.done[phase] = step
                 bar.update()
                 if info is not None and (step % self.config.log_every == 0 or step == steps):
