@@ -33,12 +33,19 @@ def costs(jobs: Sequence[Job], slots: int) -> str:
     lines = [line(part, own, [job.hours for job in own], at_once) for part, own in parts.items()]
     machines = sorted({machine for job in jobs for machine in job.machines})
     lines += [line(f"at the rates of {m}", jobs, [job.machines.get(m) for job in jobs], at_once) for m in machines]
-    return tabulate(lines, ["", "runs", "of unknown cost", "hours", *(f"{n} at once" for n in at_once)], disable_numparse=True)
+    return tabulate(
+        lines, ["", "runs", "of unknown cost", "time in all", *(f"{n} at once" for n in at_once)], disable_numparse=True
+    )
 
 
 def line(name: str, jobs: Sequence[Job], hours: Sequence[float | None], at_once: Sequence[int]) -> list[str]:
     known = [one for one in hours if one is not None]
     unknown = sum(len(job.seeds) for job, one in zip(jobs, hours, strict=True) if one is None)
     numbers = [sum(known), *(makespan(known, n) for n in at_once)] if known else []
-    words = [f"{number:,.2f}" for number in numbers] or ["?"] * (1 + len(at_once))
+    words = [span(number) for number in numbers] or ["?"] * (1 + len(at_once))
     return [name, f"{sum(len(job.seeds) for job in jobs):,}", f"{unknown:,}" if unknown else "", *words]
+
+
+def span(hours: float) -> str:
+    """A time in the unit that suits it."""
+    return f"{hours:,.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"

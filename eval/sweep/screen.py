@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 from eval.sweep.attempt import Job, Outcome
 from eval.sweep.claims import Claims
-from eval.sweep.cost import makespan, mean_hours
+from eval.sweep.cost import makespan, mean_hours, span
 from eval.sweep.progress import progress
 
 LINES = 12  # of runs under way that are shown
@@ -83,7 +83,3 @@ class Screen:
     def close(self) -> None:
         for bar in (*self.lines, self.bar):
             bar.close()
-
-
-def span(hours: float) -> str:
-    return f"{hours:.1f} h" if hours >= 1 else f"{60 * hours:.1f} min"

@@ -57,6 +57,6 @@ def test_what_others_see_fail_during_a_sweep_is_not_run_again(sweep, tmp_path):
 def test_hours_side_by_side():
     assert makespan([4, 3, 2, 1], 1) == 10 and makespan([4, 3, 2, 1], 2) == 5 and makespan([4, 3], 8) == 4
     text = costs([*jobs(3, 2.0), Job((), (0, 1), ("a", "b"), "mvp", "task", "MVP", "table 1")], 2)
-    assert text.splitlines()[2].split() == ["grid", "3", "6.00", "6.00", "4.00", "2.00", "2.00"]
+    assert text.splitlines()[2].split() == ["grid", "3", *"6.0 h 6.0 h 4.0 h 2.0 h 2.0 h".split()]
     assert text.splitlines()[3].split() == ["table", "1", "2", "2", "?", "?", "?", "?", "?"]
-    assert text.splitlines()[4].split() == ["all", "5", "2", "6.00", "6.00", "4.00", "2.00", "2.00"]
+    assert text.splitlines()[4].split() == ["all", "5", "2", *"6.0 h 6.0 h 4.0 h 2.0 h 2.0 h".split()]

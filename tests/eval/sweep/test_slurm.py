@@ -1,8 +1,13 @@
 """Slurm as submitit's local executor stands in for it: jobs with a time limit."""
 
+import json
+import threading
+import time
+
 import pytest
 
 from eval.results import record
+from eval.sweep.drive import ask_to_stop
 
 pytest.importorskip("submitit")
 pytestmark = pytest.mark.torture
@@ -11,9 +16,21 @@ pytestmark = pytest.mark.torture
 def test_a_job_that_reaches_its_time_limit_saves_and_is_queued_again(probes, sweep, tmp_path):
     from eval.sweep.engines.on_slurm import OnSlurm
 
-    engine = OnSlurm(tmp_path / ".sweep" / "slurm", {"timeout_min": 1}, cluster="local")  # of which 30 seconds are to save in
-    one = sweep(probes(1, "offline_steps=30000", "log_every=1000", "eval_every=10000"), engine)
-    assert one.run() is True and not any(again for *_, again in one.screen.outcomes)
-    (run,) = [record.read(path) for path in record.find(tmp_path)]
-    lines = run.path.read_text().splitlines()
-    assert run.status == "finished" and sum('"kind":"resume"' in line for line in lines) >= 1
+    folder = tmp_path / ".sweep" / "slurm"
+    one = sweep(probes(1, "offline_steps=1000000"), OnSlurm(folder, {"timeout_min": 1}, cluster="local"))
+
+    def lines() -> list[dict]:
+        return [json.loads(line) for path in record.find(tmp_path) for line in path.read_bytes().split(b"\n")[:-1]]
+
+    def stop() -> None:
+        while sum(line["kind"] == "resume" for line in lines()) < 2 or lines()[-1]["kind"] == "resume":
+            time.sleep(0.5)
+        one.stop = True
+        ask_to_stop(tmp_path, "one")
+
+    threading.Thread(target=stop, daemon=True).start()
+    assert one.run() is False and one.screen.outcomes == [] and one.waiting
+    assert len([*folder.glob("*_submitted.pkl")]) == 1, "one job, which was queued again"
+    assert [line["status"] for line in lines() if line["kind"] == "end"] == ["stopped"] * 3
+    steps = [line["step"] for line in lines() if line["kind"] == "metrics"]
+    assert steps == [*range(2, steps[-1] + 2, 2)], "each time it went on where it had stopped"
