@@ -187,7 +187,7 @@ def main(arguments: list[str]) -> int:
         engine.close()
         screen.close()
         stop_file(options.runs, sweep_name).unlink(missing_ok=True)
-    return report(sweep.stop, screen, command)
+    return report(sweep.stop, screen, command, options)
 
 
 def made_ready(jobs: list[Job], options: Namespace) -> dict[str, str]:
@@ -201,7 +201,7 @@ def made_ready(jobs: list[Job], options: Namespace) -> dict[str, str]:
     return failures
 
 
-def report(stopped: bool, screen: Screen, command: str) -> int:
+def report(stopped: bool, screen: Screen, command: str, options: Namespace) -> int:
     """What came of it, and what to do next."""
     failed = len(screen.failed)
     print(f"\n{screen.done - failed} runs finished, {failed} failed, {screen.total - screen.done} are left")
@@ -210,6 +210,7 @@ def report(stopped: bool, screen: Screen, command: str) -> int:
     if stopped:
         print(f"continue with: {command}")
         return 130
+    print(f"what the records say: python -m tables report --preset {options.preset} --runs {shlex.quote(str(options.runs))}")
     return 1 if screen.failed else 0
 
 
