@@ -28,6 +28,7 @@ from eval.config.options import add_fields
 from eval.config.presets import PRESETS
 from eval.results import record
 from eval.results.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
+from eval.results.policy import Keep, Keeper
 from eval.results.provenance import describe, threads_of
 from eval.running.rollout import Evaluator
 from eval.running.threads import set_threads
@@ -70,6 +71,12 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
     )
     here.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
+    )
+    here.add_argument(
+        "--keep-policies",
+        choices=get_args(Keep),
+        default="ends",
+        help="policies to leave in the run's folder: none, of the phases' ends, of all evaluations (default: ends)",
     )
     here.add_argument("--device", default="auto", help="auto, cpu or cuda")
     here.add_argument("--compile", action="store_true", help="torch.compile the update")
@@ -177,7 +184,10 @@ def main(arguments: list[str] | None = None) -> int:
             writer.write("start", **start)
         evaluator = Evaluator(config.task, config.success_timing, options.workers)
         apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
-        training = Training(config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile, graph, apart)
+        keep = Keeper(writer.path, options.keep_policies)
+        training = Training(
+            config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile, graph, apart, keep
+        )
         if options.resume:
             training.restore(state)
         code = execute(training, writer)

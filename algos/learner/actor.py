@@ -6,7 +6,7 @@ from copy import deepcopy
 import numpy as np
 import torch
 from einops import rearrange
-from torch import nn
+from torch import Tensor, nn
 
 from algos.base import Algorithm
 from algos.learner.binding import by_name
@@ -22,14 +22,20 @@ class Actor:
         self.algorithm, self.policies, self.modules, self.chunk_dim = algorithm, policies, modules, chunk_dim
         self.device = next(p.device for module in modules.values() for p in module.parameters())
 
-    @torch.no_grad()
     def __call__(self, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
         """The next chunk of actions for each observation: [n, obs_dim] to [n, H, action_dim], row i's noise from `rngs[i]`."""
-        shape = self.algorithm.noise_shape(self.chunk_dim)
-        noise = np.stack([rng.standard_normal(shape, dtype=np.float32) for rng in rngs])
-        nets = by_name(self.policies, self.modules)
-        chunks = self.algorithm.act(nets, torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device))
-        return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon).cpu().numpy()
+        noise = np.stack([rng.standard_normal(self.noise_shape(), dtype=np.float32) for rng in rngs])
+        return self.choose(torch.from_numpy(obs).to(self.device), torch.from_numpy(noise).to(self.device)).cpu().numpy()
+
+    def noise_shape(self) -> tuple[int, int]:
+        """Of the noise with which one chunk is chosen: N' candidates, and the size of each one's noise."""
+        return self.algorithm.noise_shape(self.chunk_dim)
+
+    @torch.no_grad()
+    def choose(self, obs: Tensor, noise: Tensor) -> Tensor:
+        """obs [n, obs_dim] and noise [n, *noise_shape] to chunks [n, H, action_dim]."""
+        chunks = self.algorithm.act(by_name(self.policies, self.modules), obs, noise)
+        return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon)
 
     def snapshot(self) -> "Actor":
         """A copy on the CPU that later updates do not change; it can be sent to another process."""

@@ -66,18 +66,24 @@ class Rollout:
         return Episode(self.seed, self.episode, self.success, self.total_reward, self.length)
 
 
-def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: Iterable[int]) -> list[Episode]:
-    """Evaluation episodes side by side, an environment each: one policy call a chunk for all of them, at most LIVE.
+def act(actor: Actor, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
+    """The next chunk for each observation, as an actor's call gives it, LIVE rows a call, the missing ones made up.
 
-    A call has LIVE rows however many are still wanted: products of one shape round every row alike, so an episode comes out
-    to the bit as it does alone.
+    Products of one shape round every row alike, so a chunk comes out to the bit whatever else is asked.
     """
+    spare = -len(obs) % LIVE
+    rows, noises = np.concatenate([obs, obs[:1].repeat(spare, 0)]), [*rngs, *[np.random.default_rng(0)] * spare]
+    with one_thread():
+        calls = [actor(rows[i : i + LIVE], noises[i : i + LIVE]) for i in range(0, len(rows), LIVE)]
+    return np.concatenate(calls)[: len(obs)]
+
+
+def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: Iterable[int]) -> list[Episode]:
+    """Evaluation episodes side by side, an environment each, one policy call a chunk for all: as each comes out alone."""
     running = [Rollout(env, seed, episode) for env, episode in zip(envs, episodes, strict=True)]
-    rows = running + running[:1] * (LIVE - len(running))
     while not all(rollout.done for rollout in running):
-        with one_thread():
-            chunks = actor(np.stack([rollout.obs for rollout in rows]), [rollout.rng() for rollout in rows])
-        for rollout, chunk in zip(running, chunks, strict=False):
+        chunks = act(actor, np.stack([rollout.obs for rollout in running]), [rollout.rng() for rollout in running])
+        for rollout, chunk in zip(running, chunks, strict=True):
             rollout.execute(chunk)
     return [rollout.outcome() for rollout in running]
 
@@ -108,12 +114,15 @@ class Evaluator:
             context = multiprocessing.get_context("spawn")  # a fork would break the threads that this process holds
             self._pool = ProcessPoolExecutor(workers, context, _start_worker, (task.name, success_timing))
 
-    def evaluate(self, actors: dict[int, Actor], episodes: int, stopping: Callable[[], bool] = bool) -> Iterator[Episode]:
-        """`episodes` episodes of each seed's actor, seeds in order, as they are done; fewer once `stopping()` is true."""
+    def evaluate(
+        self, actors: dict[int, Actor], episodes: int, stopping: Callable[[], bool] = bool, first: int = 0
+    ) -> Iterator[Episode]:
+        """`episodes` episodes of each seed's actor from number `first` on, seeds in order, as they are done; fewer once
+        `stopping()` is true."""
         blocks = [
-            (actor, seed, range(first, min(first + LIVE, episodes)))
+            (actor, seed, range(begin, min(begin + LIVE, first + episodes)))
             for seed, actor in actors.items()
-            for first in range(0, episodes, LIVE)
+            for begin in range(first, first + episodes, LIVE)
         ]
         if self._arena is not None:
             for block in blocks:

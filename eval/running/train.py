@@ -100,8 +100,10 @@ class Training:
         compile: bool = False,
         graph: bool = False,
         simulate_apart: bool = False,
+        keep: Callable[[dict[str, Any], Actor], None] = lambda *_: None,
     ):
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
+        self.keep = keep  # what becomes of an evaluated policy, given the record's line of it
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph)
@@ -201,7 +203,9 @@ class Training:
                 "return": [round(e.total_reward, 6) for e in own],
                 "length": [e.length for e in own],
             }
-            self.record.write("evaluation", seed=seed, phase=phase, step=step, **lists)
+            line = {"seed": seed, "phase": phase, "step": step, **lists}
+            self.record.write("evaluation", **line)
+            self.keep(line, actors[seed])
         self.evaluated[phase] = step
         return f"success {sum(e.success for e in episodes) / total:.0%}"
 

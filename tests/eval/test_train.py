@@ -120,7 +120,7 @@ def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(tiny, tmp_path, monke
     assert exit.value.code == 2
     assert "no space left on the device" in capsys.readouterr().err.splitlines()[-1]
     (folder,) = (tmp_path / "runs").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "record.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "policies", "record.jsonl"]
     assert torch.load(folder / "checkpoint.pt", weights_only=True)["done"] == {"offline": 6, "online": 0}
     monkeypatch.setattr(train.torch, "save", original)
     code, run = tiny("--resume")
