@@ -27,7 +27,9 @@ def mean_hours(jobs: Iterable[Job]) -> float:
 def costs(jobs: Sequence[Job], slots: int) -> str:
     """The sweep's parts and their sum, then the sum on each machine that has been measured."""
     at_once = sorted({*SIDE_BY_SIDE, slots})
-    parts = {job.part: [one for one in jobs if one.part == job.part] for job in jobs}
+    parts: dict[str, list[Job]] = {}
+    for job in jobs:
+        parts.setdefault(job.part, []).append(job)
     if len(parts) > 1:
         parts["all"] = [*jobs]
     lines = [line(part, own, [job.hours for job in own], at_once) for part, own in parts.items()]
