@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def test_sigterm_saves_and_stops(tmp_path):
-    options = "--task probe-chain --horizon 2 --offline-steps 100000 --workers 2 --eval-every 10 --eval-episodes 5".split()
+    options = "--task probe-chain --horizon 2 --offline-steps 100000 --workers 1 --eval-every 10 --eval-episodes 5".split()
     command = [sys.executable, "-m", "eval.run", *options, "--runs", str(tmp_path)]
     running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
     while not list(tmp_path.glob("*/checkpoint.pt")):
