@@ -76,12 +76,16 @@ def non_negative(text: str) -> int:
 
 
 def run_command(main: Callable[[], None]) -> None:
-    """Run a command; what it refuses becomes one line. Ctrl-C and SIGTERM let it clean up first."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run a command; what it refuses becomes one line. Ctrl-C and SIGTERM let it clean up first; it exits with 128 + theirs."""
+
+    def stop(number: int, _: Any) -> NoReturn:
+        raise KeyboardInterrupt(number)
+
+    signal.signal(signal.SIGTERM, stop)
     try:
         main()
     except (ValueError, OSError, ImportError, MemoryError) as error:
         refuse(error)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as stopped:
         print("stopped; nothing was written", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(128 + (*stopped.args, signal.SIGINT)[0])

@@ -1,14 +1,21 @@
-"""Train and evaluate a policy, and leave a record: `python -m eval.run --backbone drifting --algo dfp`."""
+"""Train and evaluate a policy, and leave a record: `python -m eval.run --backbone drifting --algo dfp`.
+
+exit codes:
+  0        the run is finished
+  1        it failed for a reason of its own, and would again
+  2        it was refused before it began, in one line
+  75       something outside it failed: a full disk, a process that was killed; --resume continues
+  128 + n  signal n stopped it; --resume continues
+"""
 
 import argparse
 import dataclasses
-import errno
 import os
 import shlex
-import shutil
 import signal
 import sys
 import time
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from typing import Any, get_args
 
@@ -27,12 +34,13 @@ from eval.config.methods import METHODS
 from eval.config.options import add_fields
 from eval.config.presets import PRESETS
 from eval.results import record
-from eval.results.folder import CHECKPOINT, RECORD, load_checkpoint, new_folder, refuse_other_ground, unfinished_folder
+from eval.results.folder import CHECKPOINT, RECORD, new_folder, saved_state, unfinished_folder
 from eval.results.policy import Keep, Keeper
 from eval.results.provenance import describe, threads_of
+from eval.running.faults import Diverged, from_outside
 from eval.running.rollout import Evaluator
 from eval.running.threads import set_threads
-from eval.running.train import Diverged, Training
+from eval.running.train import Training
 
 USAGE = """python -m eval.run [--method M | --backbone B --algo A] [--task T] [--preset P] [OPTION ...]"""
 
@@ -123,90 +131,109 @@ def choose_device(name: str) -> str:
     return device
 
 
-def execute(training: Training, writer: record.Writer) -> int:
+def prepare(options: argparse.Namespace, config: Config, command: str, held: ExitStack) -> tuple[Training, dict[str, Any]]:
+    """A training whose record has begun, and what it saved where it is resumed; `held` gives its folder free again.
+
+    All that a run can be refused for is met here, and a refused one leaves nothing behind.
+    """
+
+    def open_record(folder: Path) -> record.Writer:
+        return held.enter_context(closing(record.Writer(folder / RECORD)))
+
+    device = choose_device(options.device)
+    resumed = open_record(unfinished_folder(config, options.runs)) if options.resume else None
+    dataset = config.task.find_dataset(options.data)
+    Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
+    config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
+    begun = record.read(resumed.path).start["device"] if resumed else ""
+    threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun))
+    start = describe(config, dataset, device, command)
+    saved = saved_state(resumed.path.parent, config, start) if resumed else {}
+    writer = resumed or open_record(held.enter_context(new_folder(config, options.runs)))
+    evaluator = Evaluator(config.task, config.success_timing, options.workers)
+    apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
+    checkpoint, keep = writer.path.with_name(CHECKPOINT), Keeper(writer.path, options.keep_policies)
+    training = Training(config, dataset, writer, evaluator, checkpoint, device, options.compile, graph, apart, keep)
+    if resumed:
+        start = {key: value for key, value in start.items() if key not in ("schema", "config", "digest")}
+    writer.write("resume" if resumed else "start", **start)
+    if threads:
+        print(threads)
+    return training, saved
+
+
+def execute(training: Training, saved: dict[str, Any]) -> int:
     """Runs to the end, to a signal, or to a failure; the record says which. Returns the exit code."""
+    begun, received = time.monotonic(), stop_at_signals(training)
+
+    def end(status: str, reason: str = "") -> None:
+        training.record.write("end", status=status, reason=reason, seconds=round(time.monotonic() - begun, 1))
+
+    try:
+        with closing(training):
+            if saved:
+                training.restore(saved)
+            finished = training.run()
+        end(*("finished",) if finished else ("stopped", signal.Signals(received[-1]).name))
+        return 0 if finished else 128 + received[-1]
+    except Exception as error:
+        outside, own = from_outside(error), isinstance(error, Diverged)
+        with suppress(OSError):  # a full disk has no room for this either
+            end("stopped" if outside else "failed", outside or (str(error) if own else f"{type(error).__name__}: {error}"))
+        if not outside and not own:
+            raise
+        print(f"error: {outside or f'{error}; the run is recorded as failed'}", file=sys.stderr)
+        return os.EX_TEMPFAIL if outside else 1
+
+
+def stop_at_signals(training: Training) -> list[int]:
+    """From now on SIGINT and SIGTERM stop the training after its step, and are listed; a second one ends the process."""
     received: list[int] = []
 
     def ask_to_stop(number: int, _: Any) -> None:
         received.append(number)
         training.stop = True
-        signal.signal(number, signal.SIG_DFL)  # the second time ends the process at once
+        signal.signal(number, signal.SIG_DFL)
 
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, ask_to_stop)
-    begun = time.monotonic()
-    status, reason = "failed", ""
-    try:
-        finished = training.run()
-        status, reason = ("finished", "") if finished else ("stopped", signal.Signals(received[-1]).name)
-    except Diverged as error:
-        reason = str(error)
-        print(f"error: {reason}; the run is recorded as failed", file=sys.stderr)
-    except BaseException as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise
-    finally:
-        training.close()
-        writer.write("end", status=status, reason=reason, seconds=round(time.monotonic() - begun, 1))
-    return {"finished": 0, "stopped": 128 + (received or [0])[-1], "failed": 1}[status]
+    return received
 
 
 def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "eval.run", *arguments])
-    try:
-        options, config = parse(arguments)
-        if options.list:
-            print(listing(config.task, config.preset))
-            return 0
-        device = choose_device(options.device)
-        folder = unfinished_folder(config, options.runs) if options.resume else None
-        dataset = config.task.find_dataset(options.data)
-        Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
-        config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
-        begun = record.read(folder / RECORD).start["device"] if folder else ""
-        threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun))
-        start = describe(config, dataset, device, command)
-        if folder:
-            refuse_other_ground(record.read(folder / RECORD), start)
-            state = load_checkpoint(folder / CHECKPOINT, config)
-        folder = folder or new_folder(config, options.runs)
-    except (ValueError, OSError, ImportError) as error:
-        refuse(error)
+    with ExitStack() as held:
+        try:
+            options, config = parse(arguments)
+            if options.list:
+                print(listing(config.task, config.preset))
+                return 0
+            training, saved = prepare(options, config, command, held)
+        except KeyboardInterrupt:
+            print("stopped before the run began", file=sys.stderr)
+            return 128 + signal.SIGINT
+        except Exception as error:
+            outside = from_outside(error)
+            if not outside and not isinstance(error, ValueError | ImportError):
+                raise
+            refuse(outside or error)
+        code = execute(training, saved)
+    if training.record.path.exists():  # not on a disk that is gone
+        report(record.read(training.record.path), command, code, options)
+    return code
 
-    if threads:
-        print(threads, file=sys.stderr)
-    writer = record.Writer(folder / RECORD)
-    try:
-        if options.resume:
-            writer.write("resume", **{key: value for key, value in start.items() if key not in ("schema", "config", "digest")})
-        else:
-            writer.write("start", **start)
-        evaluator = Evaluator(config.task, config.success_timing, options.workers)
-        apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
-        keep = Keeper(writer.path, options.keep_policies)
-        training = Training(
-            config, dataset, writer, evaluator, folder / CHECKPOINT, device, options.compile, graph, apart, keep
-        )
-        if options.resume:
-            training.restore(state)
-        code = execute(training, writer)
-    except OSError as error:
-        if error.errno != errno.ENOSPC:
-            raise
-        if not writer.path.exists() or not writer.path.stat().st_size:
-            shutil.rmtree(folder)
-            refuse(f"{options.runs}: no space left on the device")
-        refuse(f"{folder}: no space left on the device; free some and continue with --resume")
-    run = record.read(writer.path)
+
+def report(run: record.Run, command: str, code: int, options: argparse.Namespace) -> None:
+    """Prints what has come of the run, and what can be done now."""
     if run.evaluations:
-        print(f"\n{name_of(config.algo)} with {name_of(config.backbone)} on {config.task.name}, preset {config.preset}\n")
+        algo, backbone, task, preset = (run.start["config"][key] for key in ("algo", "backbone", "task", "preset"))
+        print(f"\n{algo['name']} with {backbone['name']} on {task}, preset {preset}\n")
         print(summary(run))
-    print(f"\nrecord: {writer.path}")
+    print(f"\nrecord: {run.path}")
     if options.plot and (run.evaluations or run.metrics):
         print(f"picture: {plot(run)}")
     print(next_step(command, code, options))
-    return code
 
 
 def plot(run: record.Run) -> Path:

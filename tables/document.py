@@ -3,6 +3,8 @@
 import re
 from pathlib import Path
 
+from envs.files.whole import replaced
+
 
 def with_table(text: str, name: str, table: str) -> str:
     """The document with its table called `name` replaced. ValueError where it has no such place, or several."""
@@ -14,4 +16,6 @@ def with_table(text: str, name: str, table: str) -> str:
 
 
 def write_table(path: Path, name: str, table: str) -> None:
-    path.write_text(with_table(path.read_text(encoding="utf-8"), name, table), encoding="utf-8")
+    text = with_table(path.read_text(encoding="utf-8"), name, table)
+    with replaced(path) as whole:
+        whole.write_text(text, encoding="utf-8")

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.command import Parser
+from envs.files.whole import replaced
 from eval.config.methods import METHODS
 from eval.results.record import Run, success_rate
 from tables import rules
@@ -173,5 +174,6 @@ def main(arguments: list[str]) -> None:
     found = files(options.runs)
     runs = under_way(load(found), options.runs or [Path("runs")])
     data = collect(options.tables or NAMES, runs, load_benches(found), options.preset, options.mixed)
-    options.out.write_text(page(data), encoding="utf-8")
+    with replaced(options.out) as whole:
+        whole.write_text(page(data), encoding="utf-8")
     print(options.out)

@@ -62,6 +62,8 @@ def _known_hashes(path: Path) -> dict[str, str]:
     """What was kept of earlier downloads; an error when the file is generated data or not the one that came first."""
     known = read_sidecar(path.with_suffix(".json"))
     if known.get("source") == "generated":
+        if not path.exists():
+            return {}  # of data that are gone
         raise FileExistsError(f"{path}: generated data has this name; fetch into another folder with --data")
     hashes: dict[str, str] = known.get("sha256", {})
     if path.exists() and hashes.get(path.name, found := sha256(path)) != found:

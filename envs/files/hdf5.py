@@ -166,5 +166,8 @@ class DemoWriter:
 @contextmanager
 def create_demos(path: Path) -> Iterator[DemoWriter]:
     """A new HDF5 file at `path` to write demonstrations to."""
-    with _h5py().File(path, "w") as file:
+    with _h5py().File(path.name, "w", driver="core", backing_store=False) as file:
         yield DemoWriter(file)
+        file.flush()
+        image = file.id.get_file_image()
+    path.write_bytes(image)  # not by HDF5, which does not survive a disk that is full

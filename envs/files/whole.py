@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -23,8 +23,9 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
     block fails nothing is left behind; an OSError that names no file names the last target.
     """
     folder, name = targets[-1].parent, targets[-1].stem
+    sources: tuple[Path, ...] = ()
     try:
-        with made(folder), _staging(folder, f".{name}.") as staging:
+        with made(folder), _staging(folder, f".{name}.writing-") as staging:
             sources = tuple(staging / target.name for target in targets)
             yield sources
             for source in sources:
@@ -35,9 +36,21 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
             for source, target in zip(sources, targets, strict=True):
                 os.replace(source, target)
     except OSError as error:
-        if error.errno is None or error.filename is not None:
+        named = error.filename and not any(Path(error.filename) == source for source in sources)
+        if error.errno is None or named:
             raise
         raise type(error)(error.errno, error.strerror, str(targets[-1])) from None
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[Path]:
+    """`staged` for one file: a link leads to what is replaced, and what is no file (/dev/stdout) is written directly."""
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        yield path
+    else:
+        with staged(path) as (whole,):
+            yield whole
 
 
 @contextmanager
@@ -82,13 +95,23 @@ def _holder(file: IO) -> str:
 @contextmanager
 def _staging(folder: Path, prefix: str) -> Iterator[Path]:
     """A fresh folder in `folder`, which is removed at the end, as are those of processes that were killed."""
-    for left in folder.glob(f"{prefix}*/{LOCK}"):
-        with suppress(OSError), open(left, "r+b") as lock:
+    for left in folder.glob(f"{prefix}*"):
+        with suppress(OSError), open(left / LOCK, "ab") as lock:
             if claim(lock):
-                shutil.rmtree(left.parent)
-    with ExitStack() as stack:
+                shutil.rmtree(left)
+    staging, claimed = _claimed_folder(folder, prefix)
+    with claimed:
+        try:
+            yield staging
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)
+
+
+def _claimed_folder(folder: Path, prefix: str) -> tuple[Path, IO]:
+    while True:
         staging = Path(tempfile.mkdtemp(dir=folder, prefix=prefix))
-        stack.callback(shutil.rmtree, staging, ignore_errors=True)
-        claim(stack.enter_context(open(staging / f"{LOCK}.new", "wb")))
-        os.rename(staging / f"{LOCK}.new", staging / LOCK)  # now that it is locked, others may find it
-        yield staging
+        with suppress(FileNotFoundError, BlockingIOError):  # another process takes it for one that was left, just now
+            lock = open(staging / LOCK, "ab")  # noqa: SIM115 - it stays open, and with it the claim
+            claim(lock)
+            os.stat(staging / LOCK)
+            return staging, lock

@@ -29,13 +29,13 @@ import torch
 from tabulate import tabulate
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
-from tqdm import tqdm
 
 from algos.base import Batch, Phase
 from algos.learner import Actor, Learner
 from algos.learner.graph import WARM_UP
 from algos.select import Precision
-from envs.command import Parser, refuse
+from envs.command import Parser, progress, refuse
+from envs.files.whole import replaced
 from envs.task import Task
 from eval.config.config import Config
 from eval.config.configure import configure
@@ -151,10 +151,10 @@ def count_operations(learner: Learner, batch: Batch) -> int:
 def time_updates(lines: list[Line], device: str, repeats: int) -> list[dict[str, Any]]:
     """Every line once a round, each beside a matrix product, after the first updates of all."""
     product, operations = matrix_product(device)
-    for line in tqdm(lines, "first updates", leave=False):
+    for line in progress(lines, desc="first updates", leave=False):
         for _ in range(line.untimed):
             line.update()
-    for _ in tqdm(range(repeats), "updates", leave=False):
+    for _ in progress(range(repeats), desc="updates", leave=False):
         for line in lines:
             line.time(operations / seconds(product, device))
     return [line.result() for line in lines]
@@ -295,7 +295,8 @@ def main(arguments: list[str] | None = None) -> int:
     show(record)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(record, indent=1) + "\n")
+        with replaced(options.out) as whole:
+            whole.write_text(json.dumps(record, indent=1) + "\n")
     if options.plot:
         from tables.figures.growth import growth_picture  # here, since pictures take a second to import
 

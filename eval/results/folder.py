@@ -1,15 +1,16 @@
 """A run's folder: its record, its checkpoint, and how an interrupted run is found again."""
 
-import os
-import pickle
+import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from envs.files.whole import made, staged
 from eval.config.config import Config, name_of
 from eval.results import record
 
@@ -17,20 +18,29 @@ RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
 FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 
 
-def new_folder(config: Config, runs: Path) -> Path:
-    """A fresh folder for a run; its name helps people, and nothing reads it."""
+@contextmanager
+def new_folder(config: Config, runs: Path) -> Iterator[Path]:
+    """A fresh folder for a run; its name helps people, and nothing reads it. It goes again when nothing is written to it."""
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
-    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+    with made(runs):
+        folder = _make(runs, stem)
         try:
-            (runs / (stem + suffix)).mkdir(parents=True)
+            yield folder
+        finally:
+            if folder.exists() and not any(path.stat().st_size for path in folder.iterdir()):
+                shutil.rmtree(folder)
+
+
+def _make(runs: Path, stem: str) -> Path:
+    for suffix in ("", *(f"-{n}" for n in range(2, 100))):
+        with suppress(FileExistsError):
+            (runs / (stem + suffix)).mkdir()
             return runs / (stem + suffix)
-        except FileExistsError:
-            continue
     raise FileExistsError(f"{runs / stem}: too many runs of one second")
 
 
 def unfinished_folder(config: Config, runs: Path) -> Path:
-    """The newest run that can be resumed. ValueError when there is none, or only of other configurations."""
+    """The newest run that is not finished. ValueError when there is none, or only of other configurations."""
     candidates = []
     for path in record.find(runs) if runs.exists() else []:
         try:
@@ -38,11 +48,11 @@ def unfinished_folder(config: Config, runs: Path) -> Path:
         except ValueError as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
-        if run.status != "finished" and (path.parent / CHECKPOINT).exists():
+        if run.status != "finished":
             candidates.append(run)
     candidates.sort(key=lambda run: run.start["created"])
     if not candidates:
-        raise ValueError(f"nothing to resume in {runs}: no unfinished run with a checkpoint")
+        raise ValueError(f"nothing to resume in {runs}: no unfinished run; without --resume one begins")
     same = [run for run in candidates if run.start["digest"] == config.digest()]
     if not same:
         refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
@@ -60,16 +70,27 @@ def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
         raise ValueError(f"{run.path.parent}: its device is {run.start['device']}, here it is {now['device']}; choose --device")
 
 
-def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
-    """`path` is the old file until it is the whole new one, also when writing fails."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        write(temporary)
-        with open(temporary, "rb") as file:
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:
+    """What the run in `folder` saved; nothing where it ended before that, so that it begins again.
+
+    ValueError when it cannot go on here: `start` is what its record's first line would be now.
+    """
+    refuse_other_ground(record.read(folder / RECORD), start)
+    if (folder / CHECKPOINT).exists():
+        return load_checkpoint(folder / CHECKPOINT, config)
+    print(f"{folder}: ended before its first checkpoint; it begins again", file=sys.stderr)
+    return {}
+
+
+def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """`state` in place of the last checkpoint, which stays where this one cannot be written: OSError."""
+    with staged(path) as (whole,), open(whole, "wb") as file:
+        try:
+            torch.save(state, file)
+        except RuntimeError as error:
+            if isinstance(error.__context__, OSError):  # torch closes its archive on the way out, and fails once more
+                raise error.__context__ from None
+            raise
 
 
 def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
@@ -77,8 +98,12 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved = state["config"]
-    except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not a readable checkpoint ({type(error).__name__})") from None
+    except Exception as error:  # a damaged file can raise anything
+        if isinstance(error, OSError) and error.filename:
+            raise
+        raise ValueError(
+            f"{path}: not a readable checkpoint ({type(error).__name__}); without it --resume begins anew"
+        ) from None
     refuse_other_config(saved, config.to_json(), path)
     if state.get("format") != FORMAT:
         raise ValueError(

@@ -9,7 +9,6 @@ Entry i of an evaluation's lists is episode i. A run that was interrupted and re
 last one counts. A torn last line is ignored. Nothing is learned from a record's path.
 """
 
-import errno
 import json
 import os
 import sys
@@ -17,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
 from typing import Any
+
+from envs.files.whole import claim
 
 SCHEMA = 1
 PHASES = ("offline", "online")
@@ -29,24 +30,39 @@ METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of
 
 
 class Writer:
-    """Appends to one record. One writer a file."""
+    """Appends to one record, and keeps other writers from it until it is closed or this process ends.
+
+    A new record gets its name when its first line is whole. BlockingIOError names the process that has a record.
+    """
 
     def __init__(self, path: Path):
         self.path = path
-        _drop_torn_line(path)
+        self._place = path if path.exists() else path.with_suffix(".new")
+        self._file = open(self._place, "ab", buffering=0)  # noqa: SIM115 - it stays open, and with it the lock
+        try:
+            if not claim(self._file):
+                print(f"{path}: no locks here, so nothing keeps a second process from this run", file=sys.stderr)
+        except BlockingIOError as error:
+            self._file.close()
+            raise BlockingIOError(f"{path.parent}: {error}") from None
+        _drop_torn_line(self._place)
 
     def write(self, kind: str, **fields: Any) -> None:
         """One line, on disk when this returns; when it cannot be written the file stays as it was."""
-        line = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":")) + "\n"
-        with open(self.path, "ab", buffering=0) as file:
-            size = file.tell()
-            try:
-                if file.write(line.encode()) < len(line.encode()):
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self.path))
-                os.fsync(file.fileno())
-            except OSError:
-                file.truncate(size)
-                raise
+        line = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        size = self._place.stat().st_size  # fails where the file is gone
+        try:
+            while line:  # what is written in part, as a disk fills, fails the second time and says why
+                line = line[self._file.write(line) :]
+            os.fsync(self._file.fileno())
+        except OSError as error:
+            self._file.truncate(size)
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        if self._place != self.path:
+            self._place = self._place.rename(self.path)
+
+    def close(self) -> None:
+        self._file.close()
 
 
 @dataclass(frozen=True)

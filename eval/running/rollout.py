@@ -3,10 +3,8 @@
 Episode e of seed s always starts from the same reset and meets the same action noise, whatever the method: results are paired.
 """
 
-import multiprocessing
-import signal
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, wait
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 
 import gymnasium
@@ -14,6 +12,7 @@ import numpy as np
 
 from algos.learner import Actor
 from envs.task import SuccessTiming, Task, find_task
+from envs.workers import Pool
 from eval.running.threads import one_thread
 
 TRAIN, EVALUATE = 0, 1  # the two families of episodes; no seed is shared between them
@@ -111,14 +110,13 @@ class Evaluator:
     def __init__(self, task: Task, success_timing: SuccessTiming, workers: int):
         self._arena = None if workers else Arena(task.name, success_timing)
         if workers:
-            context = multiprocessing.get_context("spawn")  # a fork would break the threads that this process holds
-            self._pool = ProcessPoolExecutor(workers, context, _start_worker, (task.name, success_timing))
+            self._pool = Pool(workers, _start_worker, task.name, success_timing)
 
     def evaluate(
         self, actors: dict[int, Actor], episodes: int, stopping: Callable[[], bool] = bool, first: int = 0
     ) -> Iterator[Episode]:
         """`episodes` episodes of each seed's actor from number `first` on, seeds in order, as they are done; fewer once
-        `stopping()` is true."""
+        `stopping()` is true. Lost when a process ends that was not told to."""
         blocks = [
             (actor, seed, range(begin, min(begin + LIVE, first + episodes)))
             for seed, actor in actors.items()
@@ -130,14 +128,16 @@ class Evaluator:
                     return
                 yield from self._arena.run(*block)
             return
-        jobs = [self._pool.submit(_run_block, *block) for block in blocks]
+        jobs: list[Future] = []
         try:
-            for job in jobs:
-                while not stopping() and wait([job], timeout=0.2).not_done:
-                    pass
-                if stopping():
-                    return
-                yield from job.result()
+            with self._pool.watched():
+                jobs += [self._pool.submit(_run_block, *block) for block in blocks]
+                for job in jobs:
+                    while not stopping() and wait([job], timeout=0.2).not_done:
+                        pass
+                    if stopping():
+                        return
+                    yield from job.result()
         finally:
             for job in jobs:
                 job.cancel()
@@ -154,7 +154,6 @@ _worker_arena: Arena
 
 
 def _start_worker(task_name: str, success_timing: SuccessTiming) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
     global _worker_arena
     _worker_arena = Arena(task_name, success_timing)
 

@@ -1,9 +1,8 @@
 """Simulators: an environment here, or one in a process of its own that steps through a chunk while this process computes."""
 
 import multiprocessing
-import signal
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
 from typing import NamedTuple
 
@@ -11,6 +10,7 @@ import gymnasium
 import numpy as np
 
 from envs.task import SuccessTiming, Task, find_task
+from envs.workers import Lost, Worker, follow_parent
 
 
 class Outcome(NamedTuple):
@@ -32,14 +32,16 @@ def execute(env: gymnasium.Env, actions: Iterable[np.ndarray]) -> Iterator[Outco
 
 
 class Simulator:
-    """One environment; `apart` runs it in a process of its own, with the same outcomes, there when they are asked for."""
+    """One environment; `apart` runs it in a process of its own, with the same outcomes, there when they are asked for.
+
+    Lost when that process ends before it is told to.
+    """
 
     def __init__(self, task: Task, success_timing: SuccessTiming, apart: bool):
         self._env = None if apart else task.make_env(success_timing)
         if apart:
-            context = multiprocessing.get_context("spawn")  # a fork would break the threads that this process holds
-            self._pipe, theirs = context.Pipe()
-            self._process = context.Process(target=serve, args=(theirs, task.name, success_timing), daemon=True)
+            self._pipe, theirs = multiprocessing.Pipe()
+            self._process = Worker(target=serve, args=(theirs, task.name, success_timing), daemon=True)
             self._process.start()
             theirs.close()  # so that a simulator that died is an end of file here
 
@@ -47,15 +49,17 @@ class Simulator:
         """The first observation of a new episode."""
         if self._env is not None:
             return self._env.reset(seed=seed)[0]
-        self._pipe.send(seed)
-        return self._pipe.recv()
+        with self._watched():
+            self._pipe.send(seed)
+            return self._pipe.recv()
 
     def execute(self, actions: list[np.ndarray]) -> Iterator[Outcome]:
         """The outcome of each action in turn, up to the end of the episode; all must be taken before the next call."""
         if self._env is not None:
             return execute(self._env, actions)
-        self._pipe.send(actions)
-        return iter(self._pipe.recv, None)
+        with self._watched():
+            self._pipe.send(actions)
+        return self._received()
 
     def close(self) -> None:
         if self._env is not None:
@@ -64,10 +68,23 @@ class Simulator:
             self._process.terminate()
             self._process.join()
 
+    def _received(self) -> Iterator[Outcome]:
+        with self._watched():
+            while True:
+                yield self._pipe.recv()
+
+    @contextmanager
+    def _watched(self) -> Iterator[None]:
+        try:
+            yield
+        except (EOFError, ConnectionError):
+            self._process.join()
+            raise Lost(f"a simulator's process {self._process.death() or 'has ended'}") from None
+
 
 def serve(pipe: Connection, task_name: str, success_timing: SuccessTiming) -> None:
     """What a simulator's own process does: a number is a seed to reset to, a list is actions to execute."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent decides when to stop
+    follow_parent()
     env = find_task(task_name).make_env(success_timing)
     with suppress(EOFError, BrokenPipeError):  # the parent is gone
         while True:

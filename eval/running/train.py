@@ -11,24 +11,22 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from algos.base import Batch
 from algos.learner import Actor, Learner
+from envs.command import progress
 from envs.dataset import Dataset
 from envs.replay import Replay
+from envs.workers import Lost
 from eval.config.config import Config
-from eval.results.folder import FORMAT, write_atomically
+from eval.results.folder import FORMAT, save_checkpoint
 from eval.results.record import Writer
+from eval.running.faults import Diverged, out_of_memory
 from eval.running.rollout import TRAIN, Evaluator, action_rng, reset_seed
 from eval.running.simulator import Outcome, Simulator
 from eval.running.threads import Waiting, one_thread
 
 CHECKPOINT_SECONDS = 600
-
-
-class Diverged(RuntimeError):
-    """A loss stopped being a finite number."""
 
 
 class Explorer:
@@ -42,26 +40,36 @@ class Explorer:
     def __init__(self, config: Config, seed: int, apart: bool = False):
         self.simulator = Simulator(config.task, config.success_timing, apart)
         self.seed = seed
-        self.obs: np.ndarray  # what the next action answers to
+        self.obs: np.ndarray | None  # what the next action answers to; None where an episode is to begin
         self.outcomes: Iterator[Outcome]  # of the chunk under way
-        self.taken: list[np.ndarray] = []  # actions since the reset
-        self.planned: list[np.ndarray] = []  # the rest of the chunk under way
-        self._reset(0)
+        self.outcome: Outcome | None  # of the next step, where that has been simulated
+        self.taken: list[np.ndarray]  # actions since the reset
+        self.planned: list[np.ndarray]  # the rest of the chunk under way
+        self._leave_for(0)
+
+    def simulate(self, actor: Actor) -> None:
+        """Simulates the next step, and takes none: where this fails, all is as it was after the last one."""
+        if self.outcome is None:
+            if self.obs is None:
+                self.obs = self._reset()
+            if not self.planned:
+                rng = action_rng(TRAIN, self.seed, self.episode, len(self.taken))
+                with one_thread():
+                    self._plan(list(actor(self.obs[None], [rng])[0]))
+            self.outcome = next(self.outcomes)
 
     def step(self, actor: Actor, replay: Replay, index: int) -> None:
         """One environment step; its transition goes to the replay of the seed with this index."""
-        if not self.planned:
-            rng = action_rng(TRAIN, self.seed, self.episode, len(self.taken))
-            with one_thread():
-                self._plan(list(actor(self.obs[None], [rng])[0]))
+        self.simulate(actor)
+        assert self.outcome is not None
+        obs, reward, terminated, truncated = self.outcome
         action = self.planned.pop(0)
-        obs, reward, terminated, truncated = next(self.outcomes)
         replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)
-        self.obs = obs
+        self.obs, self.outcome = obs, None
         self.taken.append(action)
         if terminated or truncated:
             replay.finish(index, obs)
-            self._reset(self.episode + 1)
+            self._leave_for(self.episode + 1)
 
     def state_dict(self) -> dict[str, Any]:
         def tensor(actions: list[np.ndarray]) -> torch.Tensor:
@@ -70,7 +78,8 @@ class Explorer:
         return {"episode": self.episode, "taken": tensor(self.taken), "planned": tensor(self.planned)}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        self._reset(state["episode"])
+        self._leave_for(state["episode"])
+        self.obs = self._reset()
         self.taken = list(state["taken"].numpy())
         outcomes = self.simulator.execute(self.taken)
         for _ in self.taken:
@@ -80,10 +89,12 @@ class Explorer:
     def _plan(self, actions: list[np.ndarray]) -> None:
         self.planned, self.outcomes = actions, self.simulator.execute(list(actions))
 
-    def _reset(self, episode: int) -> None:
-        self.episode = episode
-        self.obs = self.simulator.reset(reset_seed(TRAIN, self.seed, episode))
+    def _leave_for(self, episode: int) -> None:
+        self.episode, self.obs, self.outcome = episode, None, None
         self.taken, self.planned = [], []
+
+    def _reset(self) -> np.ndarray:
+        return self.simulator.reset(reset_seed(TRAIN, self.seed, self.episode))
 
 
 class Training:
@@ -110,9 +121,15 @@ class Training:
         self.actors = [self.learner.actor(index) for index in range(len(config.seeds))]
         # The most that can come: each episode has one step at least and adds a row for its final observation.
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
-        self.replay = Replay(
-            dataset, algo.horizon, len(config.seeds), capacity, device, config.data_order, algo.reads_next_action
-        )
+        try:
+            self.replay = Replay(
+                dataset, algo.horizon, len(config.seeds), capacity, device, config.data_order, algo.reads_next_action
+            )
+        except Exception as error:
+            if not out_of_memory(error):
+                raise
+            rows = f"{capacity} online rows for each of {len(config.seeds)} seeds"
+            raise MemoryError(f"the dataset and {rows}; --replay-capacity keeps fewer") from None
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
@@ -122,14 +139,20 @@ class Training:
         self._saved = time.monotonic()
 
     def run(self) -> bool:
-        """Both phases; true when complete, false when stopped early. Either way the checkpoint is current."""
-        self._phase("offline", self.config.offline_steps, self._update_offline)
-        self.learner.set_progress(1)
-        if self.config.online_steps and not self.stop:
-            if self.learner.phase == "offline":
-                self.learner.begin("online")
-            self.explorers = self.explorers or [self._explorer(seed) for seed in self.config.seeds]
-            self._phase("online", self.config.online_steps, self._explore_and_update)
+        """Both phases; true when complete, false when stopped early. Either way the checkpoint is current, also when a process
+        is Lost: that shows between two steps."""
+        try:
+            self._phase("offline", self.config.offline_steps, self._update_offline)
+            self.learner.set_progress(1)
+            if self.config.online_steps and not self.stop:
+                if self.learner.phase == "offline":
+                    self.learner.begin("online")
+                self.explorers = self.explorers or [self._explorer(seed) for seed in self.config.seeds]
+                self._phase("online", self.config.online_steps, self._explore_and_update)
+        except Lost:
+            if not self.stop:  # who ends a group of processes ends the helpers, too
+                self.save()
+                raise
         self.save()
         return not self.stop
 
@@ -143,7 +166,9 @@ class Training:
         return Explorer(self.config, seed, self.simulate_apart)
 
     def _phase(self, phase: str, steps: int, one_step: Callable[[int], dict[str, torch.Tensor] | None]) -> None:
-        with tqdm(total=steps, initial=self.done[phase], desc=phase, unit="step", disable=not steps, mininterval=0.5) as bar:
+        if not steps:
+            return
+        with progress(total=steps, initial=self.done[phase], desc=phase, unit="step") as bar:
             while not self.stop:
                 if self._evaluation_due(phase, steps):
                     bar.set_postfix_str(self._evaluate(phase))
@@ -175,6 +200,8 @@ class Training:
         return self.learner.update(self.batch, self.learner.draw())
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
+        for actor, explorer in zip(self.actors, self.explorers, strict=True):
+            explorer.simulate(actor)
         for index, explorer in enumerate(self.explorers):
             explorer.step(self.actors[index], self.replay, index)
         return self._update(self.config.offline_steps) if step > self.config.online_warmup else None
@@ -193,7 +220,8 @@ class Training:
         actors = {seed: actor.snapshot() for seed, actor in zip(config.seeds, self.actors, strict=True)}
         total = len(actors) * config.eval_episodes
         running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop)
-        episodes = list(tqdm(running, f"evaluation at {phase} step {step}", total, leave=False, unit="episode"))
+        title = f"evaluation at {phase} step {step}"
+        episodes = list(progress(running, desc=title, total=total, leave=False, unit="episode"))
         if len(episodes) < total:
             return "stopped"
         for seed in actors:
@@ -210,7 +238,7 @@ class Training:
         return f"success {sum(e.success for e in episodes) / total:.0%}"
 
     def save(self) -> None:
-        """Everything that the rest of the run depends on, in place of the last checkpoint, atomically."""
+        """Everything that the rest of the run depends on, in place of the last checkpoint. OSError where there is no room."""
         state = {
             "format": FORMAT,
             "config": self.config.to_json(),
@@ -220,7 +248,7 @@ class Training:
             "replay": self.replay.state_dict(),
             "explorers": [explorer.state_dict() for explorer in self.explorers],
         }
-        write_atomically(self.checkpoint, lambda path: torch.save(state, path))
+        save_checkpoint(self.checkpoint, state)
         self._saved = time.monotonic()
 
     def restore(self, state: dict[str, Any]) -> None:

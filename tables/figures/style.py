@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import EngFormatter, MaxNLocator
 
+from envs.files.whole import replaced
 from eval.config.methods import METHODS
 from tables.spec import Row
 
@@ -102,4 +103,5 @@ def check_suffix(path: Path) -> None:
 
 def save(picture: Figure, path: Path) -> None:
     """Writes a picture without dates and versions, so that equal pictures are equal files."""
-    picture.savefig(path, dpi=200, metadata=METADATA[path.suffix])
+    with replaced(path) as whole:
+        picture.savefig(whole, dpi=200, metadata=METADATA[path.suffix])

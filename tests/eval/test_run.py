@@ -1,6 +1,7 @@
 """The command line: what it says and does when nothing is wrong."""
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -20,11 +21,13 @@ ROOT = Path(__file__).parents[2]
 def test_sigterm_saves_and_stops(tmp_path):
     options = "--task probe-chain --horizon 2 --offline-steps 100000 --workers 1 --eval-every 10 --eval-episodes 5".split()
     command = [sys.executable, "-m", "eval.run", *options, "--runs", str(tmp_path)]
-    running = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT)
+    environment, pipe = os.environ | {"TQDM_DISABLE": "1"}, subprocess.PIPE
+    running = subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=ROOT, env=environment)
     while not list(tmp_path.glob("*/checkpoint.pt")):
         assert running.poll() is None, running.communicate()[1]
     running.send_signal(signal.SIGTERM)
-    output, _ = running.communicate(timeout=60)
+    output, errors = running.communicate(timeout=60)
+    assert errors == "", "TQDM_DISABLE turns off every bar"
     assert running.returncode == 128 + signal.SIGTERM
     assert "continue with: python -m eval.run --task probe-chain" in output and output.strip().endswith("--resume")
 

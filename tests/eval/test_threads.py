@@ -133,5 +133,5 @@ def test_a_resumed_run_keeps_its_number_of_threads(tiny, capsys):
     text = run.path.read_text()
     run.path.write_text(text.replace("cpu, 1 threads", "cpu, 2 threads", 1).rpartition('{"kind":"end"')[0])
     _, resumed = tiny("--resume")
-    assert "threads: 2 for updates (as the run began)" in capsys.readouterr().err
+    assert "threads: 2 for updates (as the run began)" in capsys.readouterr().out
     assert '"kind":"resume"' in resumed.path.read_text() and "cpu, 2 threads" in resumed.path.read_text().splitlines()[-2]

@@ -15,7 +15,6 @@ from envs.dataset import Dataset
 from envs.replay import Replay
 from eval.config.configure import configure
 from eval.config.methods import METHODS
-from eval.running import train
 from eval.running.train import Explorer, Training
 
 PAIRS = sorted({(m.algo, m.backbone) for m in METHODS.values()} | {("bc", name) for name in names("backbones", Backbone)})
@@ -100,31 +99,6 @@ def test_a_loss_that_is_not_finite_fails_the_run(tiny, capsys):
     code, run = tiny("--algo.learning-rate", "1e20")
     assert code == 1 and run.status == "failed" and "seed 0" in run.end["reason"]
     assert "recorded as failed" in capsys.readouterr().err
-
-
-def test_a_full_disk_keeps_the_last_checkpoint_and_says_so(tiny, tmp_path, monkeypatch, capsys):
-    saves = 0
-    original = torch.save
-
-    def fill_up(state, path):
-        nonlocal saves
-        saves += 1
-        if saves > 2:
-            path.write_bytes(b"half")
-            raise OSError(28, "No space left on device")
-        original(state, path)
-
-    monkeypatch.setattr(train.torch, "save", fill_up)
-    with pytest.raises(SystemExit) as exit:
-        tiny()
-    assert exit.value.code == 2
-    assert "no space left on the device" in capsys.readouterr().err.splitlines()[-1]
-    (folder,) = (tmp_path / "runs").iterdir()
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "policies", "record.jsonl"]
-    assert torch.load(folder / "checkpoint.pt", weights_only=True)["done"] == {"offline": 6, "online": 0}
-    monkeypatch.setattr(train.torch, "save", original)
-    code, run = tiny("--resume")
-    assert code == 0 and run.status == "finished"
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["here", "in a process of its own"])
