@@ -23,6 +23,11 @@ class Task(ABC):
     homes: ClassVar[tuple[str, ...]] = ()
     """Folders in which the suite's own tools keep data, such as '~/.ogbench/data'."""
 
+    camera: ClassVar[str] = ""
+    """The camera of the suite that pictures are taken by; empty where there is nothing to see."""
+    unseen: ClassVar[tuple[int, ...]] = ()
+    """MuJoCo's groups of geoms that pictures leave out, such as the hulls that stand for meshes in collisions."""
+
     name: str
     """The task's name in the suite, such as 'cube-single-task2'."""
     env: str
@@ -100,6 +105,10 @@ class Task(ABC):
         FileNotFoundError when there is nothing to unpack, OSError when the disk has no room, ValueError for damaged data.
         """
         raise ValueError(f"{self.name}: its data fit into memory, there is nothing to unpack")
+
+    def scene(self, env: "gymnasium.Env") -> tuple[Any, Any]:
+        """MuJoCo's model and data behind an environment that `make_env` made, from its latest reset to its next."""
+        raise ValueError(f"{self.name}: there is nothing to see")
 
     def scripted_episode(self) -> Callable[[], int] | None:
         """What scripts one episode of `generate` and returns its number of rows, to be timed; None where there is no script."""

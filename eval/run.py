@@ -27,6 +27,7 @@ from backbones.base import Backbone, names
 from envs.command import Parser, refuse
 from envs.rows import Starts
 from envs.task import Protocol
+from eval import video
 from eval.config.config import Config, name_of
 from eval.config.configure import configure
 from eval.config.listing import listing
@@ -95,6 +96,7 @@ def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
         help="on a GPU, launch an update at once, as a CUDA graph",
     )
     here.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
+    here.add_argument("--video", action="store_true", help="also show a success and a failure at each phase's end, mp4 and png")
     here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
     add_fields(parser, "seeds, lengths, evaluations", defaults, skip={*parts, "changes"})
     add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
@@ -141,6 +143,8 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
         return held.enter_context(closing(record.Writer(folder / RECORD)))
 
     device = choose_device(options.device)
+    if options.video:
+        video.refuse_undrawable(config.task, options.keep_policies)
     resumed = open_record(unfinished_folder(config, options.runs)) if options.resume else None
     dataset = config.task.find_dataset(options.data)
     Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
@@ -233,6 +237,8 @@ def report(run: record.Run, command: str, code: int, options: argparse.Namespace
     print(f"\nrecord: {run.path}")
     if options.plot and (run.evaluations or run.metrics):
         print(f"picture: {plot(run)}")
+    if options.video:
+        print("shown:", *video.show_ends(run.path.parent))
     print(next_step(command, code, options))
 
 

@@ -1,9 +1,14 @@
 """What stands behind a number: a run's conditions and outcomes, as plain values for the report."""
 
+import base64
+import json
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
-from eval.results.record import Run, success_rate
+from PIL import Image
+
+from eval.results.record import Run, identity, success_rate
 from tables import rules
 from tables.commands import again
 from tables.spec import label_of
@@ -22,8 +27,30 @@ def evidence(run: Run) -> dict[str, Any]:
         "again": "" if rules.is_imported(run) else again(config),
         "config": config,
         "about": {key: value for key, value in start.items() if key not in ("kind", "schema", "command", "config")},
+        "strips": strips(run),
         "seeds": [outcomes(run, seed) for seed in config["seeds"]],
     }
+
+
+def strips(run: Run) -> list[dict[str, str]]:
+    """The run's strips of frames (`eval.video`) beside its record: pictures that say they are of it."""
+    found = []
+    for path in sorted(run.path.parent.glob("*.png")):
+        about = shown_in(path)
+        if about.get("record") == identity(run.start):
+            seen = ", ".join(f"episode {e['episode']} a {'success' if e['success'] else 'failure'}" for e in about["episodes"])
+            title = f"{about['phase']}, seed {about['seed']}, step {about['step']}: {seen}; camera {about['camera']}"
+            found.append({"title": title, "png": base64.b64encode(path.read_bytes()).decode()})
+    return found
+
+
+def shown_in(path: Path) -> dict[str, Any]:
+    """What a picture says of the policy that it shows; nothing for other pictures."""
+    try:
+        with Image.open(path) as image:
+            return json.loads(image.info.get("policy", "{}"))
+    except (OSError, ValueError):
+        return {}
 
 
 def outcomes(run: Run, seed: int) -> dict[str, Any]:

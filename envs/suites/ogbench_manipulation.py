@@ -19,6 +19,8 @@ ACTION_DIM = 5  # position, yaw, gripper
 class ManipulationTask(OGBenchTask):
     """One of the five fixed goals of a manipulation environment."""
 
+    camera = "front"
+
     num_buttons: int
     """Buttons, whose states are in the data of scenes and puzzles."""
 
@@ -49,6 +51,10 @@ class ManipulationTask(OGBenchTask):
         dataset = self.dataset.replace("-play-", f"-{script.kind}-")
         facts = generate(script, dataset, folder, rows or 1_000_000, workers, overwrite)
         return folder / f"{dataset}.npz", facts
+
+    def scene(self, env: gymnasium.Env) -> tuple[Any, Any]:
+        inner = cast(Any, env.unwrapped)
+        return inner.model, inner.data
 
     def scripted_episode(self) -> Callable[[], int]:
         from envs.scripts.play import Script, accepted_episode, make_collection_env

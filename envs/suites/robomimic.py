@@ -27,6 +27,8 @@ class RobomimicTask(Task):
     """A Panda arm moved by end-effector deltas at 20 Hz; -1 for each step without success, which ends the episode."""
 
     homes = ("~/.robomimic",)
+    camera = "agentview"
+    unseen = (0,)
 
     def make_env(self, success_timing: SuccessTiming = "post") -> gymnasium.Env:
         """The task's environment; ImportError with one line when robosuite is missing, ValueError for 'pre'."""
@@ -71,6 +73,10 @@ class RobomimicTask(Task):
             raise ValueError(f"{self.name}: --kind {kind} is OGBench's alone; its data are demonstrations")
         facts = generate_demos(self, folder, seed, rows, workers, overwrite)
         return folder / f"{self.dataset}.hdf5", facts
+
+    def scene(self, env: gymnasium.Env) -> tuple[Any, Any]:
+        sim = env.unwrapped.robosuite.sim  # type: ignore[attr-defined]
+        return sim.model._model, sim.data._data
 
     def scripted_episode(self) -> Callable[[], int]:
         from envs.scripts.demonstrate import demonstrate, make_demonstration_env

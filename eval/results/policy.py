@@ -161,12 +161,9 @@ def find(where: Path, phase: str | None = None, seed: int | None = None, step: S
     `where` is a run's folder, a folder of runs (the newest that kept any) or a policy file. Without `phase` it is the last one
     that was kept. ValueError in one line for what is not there.
     """
-    if not where.exists():
-        raise ValueError(f"{where}: no such file or folder")
-    paths = [where] if where.is_file() else sorted(where.rglob(f"*{SUFFIX}"))
-    if not paths:
+    every = kept(where)
+    if not every:
         raise ValueError(f"{where}: no policy in this folder; `python -m eval.run --keep-policies ends` keeps them")
-    every = [read_about(path) for path in paths]
     newest = max(every, key=lambda about: str(about.run.get("created"))).run
     own = sorted(
         (about for about in every if about.run == newest),
@@ -183,6 +180,13 @@ def find(where: Path, phase: str | None = None, seed: int | None = None, step: S
         asked = " ".join([phase, *(f"{name} {value}" for name, value in wanted.items() if value is not None)])
         raise ValueError(f"{where}: no policy of {asked} was kept; there is {', '.join(about.name for about in own)}")
     return [preferred([about for about in chosen if about.seed == s], step) for s in dict.fromkeys(a.seed for a in chosen)]
+
+
+def kept(where: Path) -> list[About]:
+    """Every policy below a folder, or the one in a file. ValueError in one line for what is not there or no policy."""
+    if not where.exists():
+        raise ValueError(f"{where}: no such file or folder")
+    return [read_about(path) for path in ([where] if where.is_file() else sorted(where.rglob(f"*{SUFFIX}")))]
 
 
 def preferred(policies: Sequence[About], step: Step) -> About:

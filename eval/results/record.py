@@ -9,6 +9,7 @@ Entry i of an evaluation's lists is episode i. A run that was interrupted and re
 last one counts. A torn last line is ignored. Nothing is learned from a record's path.
 """
 
+import hashlib
 import json
 import os
 import sys
@@ -95,6 +96,11 @@ class Run:
     def training_step(self, line: dict[str, Any]) -> int:
         """The step of an evaluation or of metrics, counted from the start of the offline phase."""
         return line["step"] + (self.start["config"]["offline_steps"] if line["phase"] == "online" else 0)
+
+
+def identity(start: dict[str, Any]) -> str:
+    """What pictures and evaluations of a run name it by: a hash of its record's first line."""
+    return hashlib.sha256(json.dumps(start, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def success_rate(evaluation: dict[str, Any]) -> float:

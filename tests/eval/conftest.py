@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
+from algos.learner import Learner
 from eval import run
-from eval.results import record
+from eval.config.configure import configure
+from eval.results import policy, record
 
 TINY = """--offline-steps 6 --online-steps 8 --online-warmup 2 --eval-every 4 --eval-episodes 3 --log-every 2 --workers 0
     --backbone.width 16 --backbone.depth 1 --algo.batch-size 16 --algo.horizon 2 --task probe-chain""".split()
@@ -29,6 +31,23 @@ def tiny(tmp_path: Path):
         return code, record.read(new.pop())
 
     return start
+
+
+@pytest.fixture
+def kept_policy(tmp_path: Path):
+    """Writes the file of an untrained policy for a task; returns its path. Four recorded episodes, every second a success."""
+
+    def write(task: str, **changes) -> str:
+        sizes = {"backbone.width": 11, "algo.critic_width": 9, "algo.best_of": 3, "algo.horizon": 1 if "bandit" in task else 5}
+        config = configure(task, **sizes | changes)
+        actor = Learner(config.algo, config.backbone, config.task.obs_dim, config.task.action_dim, (0,)).actor(0).snapshot()
+        outcome = {"success": [1, 0, 1, 0], "return": [0.0, -1.0, 0.0, -1.0], "length": [7, 12, 7, 12]}
+        path = tmp_path / task / "policies" / "offline-1-seed0.safetensors"
+        run = {"kind": "start", "created": "2026-01-01", "config": config.to_json()}
+        policy.write(path, actor, run, {"seed": 0, "phase": "offline", "step": 1, **outcome})
+        return str(path)
+
+    return write
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The report: one file that loads nothing, and says what the tables say."""
 
+import base64
 import csv
 import html
 import io
@@ -10,9 +11,12 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from eval import run
+from eval import run, video
+from eval.results import record
+from eval.running.rollout import Episode
 from eval.sweep.claims import Claims
 from tables.__main__ import main
 from tables.build import NAMES
@@ -40,6 +44,23 @@ def cell_of(data: dict, table: str, label: str, title: str) -> dict:
     (found,) = [one for one in data["tables"] if one["name"] == table]
     place = [column["label"] for column in found["columns"]].index(title)
     return next(line for line in found["lines"] if line["label"] == label)["cells"][place]
+
+
+def test_a_cell_shows_the_strips_of_its_runs_alone(write_run, write_report, tmp_path):
+    (of_a, of_b) = (record.read(write_run(name, {0: [1, 0]}, method=method)) for name, method in (("a", "dfp"), ("b", "mvp")))
+    frames = [np.zeros((240, 320, 3), np.uint8)] * 2
+    films = [video.Film(Episode(0, i, i == 0, 0.0, 4), frames) for i in range(2)]
+    about = {"record": record.identity(of_a.start), "phase": "offline", "seed": 0, "step": 10, "camera": "front"}
+    shown = [{"episode": 0, "success": True}, {"episode": 1, "success": False}]
+    path = of_a.path.with_name("any-name.png")
+    video.write(path, films, {**about, "episodes": shown})
+    of_a.path.with_name("broken.png").write_bytes(b"no picture")
+    _, data = write_report()
+    strips = {run["path"]: run["strips"] for run in data["runs"]}
+    assert strips[str(of_b.path)] == []
+    (strip,) = strips[str(of_a.path)]
+    assert base64.b64decode(strip["png"]) == path.read_bytes()
+    assert strip["title"] == "offline, seed 0, step 10: episode 0 a success, episode 1 a failure; camera front"
 
 
 def test_the_numbers_are_those_of_the_tables(write_run, write_report, tables):

@@ -1,0 +1,155 @@
+"""Evaluate what a run kept again: `python -m eval.evaluate RUN --episodes 500 --first 1000`.
+
+Other episodes, another best-of-N, the other timing of success, every seed or one. Needed are the policy files alone. A line of
+kind "evaluation again" for each seed goes to `evaluations.ndjson` beside them, never into the record; what is printed compares
+it with the recorded evaluation.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from math import hypot
+from pathlib import Path
+from typing import Any, get_args
+
+import scipy.stats
+import torch
+from tabulate import tabulate
+
+from envs.command import Parser, first_line, non_negative, positive, progress, run_command
+from envs.task import SuccessTiming
+from eval import video
+from eval.policy import Policy
+from eval.results.policy import About, find, read_actor
+from eval.results.provenance import commit, device_name, versions
+from eval.results.record import PHASES, Writer, identity
+from eval.running.rollout import Episode, Evaluator
+
+EVALUATIONS = "evaluations.ndjson"
+CHOOSING = ("best_of", "num_samples")  # the options of algorithms that choose the best of N samples to act
+
+
+def step_or_word(text: str) -> int | str:
+    return text if text in ("last", "best") else int(text)
+
+
+def best_of(about: About, n: int | None) -> dict[str, int]:
+    """The change that makes the policy act by the best of `n`. ValueError for an algorithm that does not choose."""
+    names = [name for name in CHOOSING if name in about.run["config"]["algo"]]
+    if n is None:
+        return {}
+    if not names:
+        raise ValueError(f"--best-of {n}: {about.run['config']['algo']['name']} acts by its one sample")
+    return {names[0]: n}
+
+
+def refuse_unwritable(path: Path) -> None:
+    """OSError for a file that cannot be appended to; none is left where none was."""
+    new = not path.exists()
+    path.open("ab").close()
+    if new:
+        path.unlink()
+
+
+def compare(policy: Policy, again: Sequence[Episode], same: bool) -> list[str]:
+    """A line of the printed table: both rates in percent with 95 % intervals, and their difference.
+
+    Wilson's intervals; of the difference Newcombe's (1998, method 10). `same` says that nothing but the episodes may differ:
+    those that both have are paired.
+    """
+    before = policy.about.evaluation["success"]
+    (p, low, high), (q, low_q, high_q) = (rate(x) for x in ([e.success for e in again], before))
+    least, most = p - q - hypot(p - low, high_q - q), p - q + hypot(high - p, q - low_q)
+    shared = [e for e in again if e.episode < len(before)] if same else []
+    equal = sum(e.success == bool(before[e.episode]) for e in shared)
+    return [
+        policy.about.name,
+        f"{p:.1%} ({low:.1%} to {high:.1%}) of {len(again)}",
+        f"{q:.1%} ({low_q:.1%} to {high_q:.1%}) of {len(before)}",
+        f"{100 * (p - q):+.1f} ({100 * least:+.1f} to {100 * most:+.1f})",
+        f"{equal} of {len(shared)}" if shared else "-",
+    ]
+
+
+def rate(outcomes: Sequence[Any]) -> tuple[float, float, float]:
+    """The share of successes and its 95 % interval."""
+    test = scipy.stats.binomtest(sum(map(bool, outcomes)), len(outcomes))
+    return (float(test.statistic), *test.proportion_ci(method="wilson"))
+
+
+def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> dict[str, Any]:
+    """What is kept of an evaluation."""
+    about = policy.about
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "eval.evaluate", *sys.argv[1:]]),
+        "record": identity(about.run),
+        **{name: getattr(about, name) for name in ("seed", "phase", "step", "sha256")},
+        "algo": policy.config.to_json()["algo"],
+        "success_timing": timing,
+        "first": episodes[0].episode,
+        "success": [int(e.success) for e in episodes],
+        "return": [round(e.total_reward, 6) for e in episodes],
+        "length": [e.length for e in episodes],
+        "versions": versions(),
+        "commit": commit(),
+        "device": device_name("cpu"),
+    }
+
+
+def main() -> None:
+    parser = Parser(prog="python -m eval.evaluate", description=first_line(__doc__))
+    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
+    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
+    parser.add_argument("--seed", type=int, help="default: every seed")
+    parser.add_argument("--step", type=step_or_word, default="last", help="last, best (as recorded), or a step's number")
+    parser.add_argument("--episodes", type=positive, help="of each seed (default: as many as recorded)")
+    parser.add_argument("--first", type=non_negative, default=0, help="number of the first; training evaluated those from 0 on")
+    parser.add_argument("--best-of", type=positive, metavar="N", help="act by the best of N samples (default: as trained)")
+    parser.add_argument("--success-timing", choices=get_args(SuccessTiming), help="default: the run's")
+    parser.add_argument(
+        "--workers", type=non_negative, default=os.cpu_count(), help="processes that evaluate; 0 evaluates here"
+    )
+    parser.add_argument(
+        "--video", type=Path, nargs="+", default=[], metavar="FILE", help="also show episodes: .mp4, .gif, .png"
+    )
+    video.add_show(parser)
+    options = parser.parse_args()
+    if options.video:
+        video.check_files(options.video)
+        video.open_renderer()
+    found = find(options.run, options.phase, options.seed, options.step)
+    policies = [Policy(about, *read_actor(about, **best_of(about, options.best_of))) for about in found]
+    task, timing = policies[0].task, options.success_timing or policies[0].config.success_timing
+    task.make_env(timing).close()  # refuses a timing that the suite does not have
+    count = options.episodes or len(found[0].evaluation["success"])
+    path = found[0].path.with_name(EVALUATIONS)
+    refuse_unwritable(path)
+
+    evaluator = Evaluator(task, timing, options.workers)
+    try:
+        running = evaluator.evaluate({p.about.seed: p.actor for p in policies}, count, first=options.first)
+        episodes = list(progress(running, desc="evaluation", total=count * len(policies), leave=False, unit="episode"))
+    finally:
+        evaluator.close()
+    own = [[e for e in episodes if e.seed == policy.about.seed] for policy in policies]
+    writer = Writer(path)
+    for policy, outcomes in zip(policies, own, strict=True):
+        writer.write("evaluation again", **line(policy, outcomes, timing))
+    changed = options.best_of is not None or timing != policies[0].config.success_timing
+    rows = [compare(policy, outcomes, not changed) for policy, outcomes in zip(policies, own, strict=True)]
+    headers = ["policy", "success now", "recorded", "difference, points", "same outcome"]
+    print(tabulate(rows, headers, disable_numparse=True))
+    print(f"\n95 % intervals in brackets; every episode: {path}")
+    if options.video:
+        shown = video.choose(own[0], options.show, options.count)
+        for text in video.show(policies[0], shown, timing, options.video):
+            print(text, file=sys.stderr)
+        print(*options.video)
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run_command(main)

@@ -1,0 +1,76 @@
+"""`python -m eval.evaluate`: what a run kept, evaluated again."""
+
+import json
+import sys
+
+import pytest
+
+from envs.command import run_command
+from eval import evaluate
+from eval.evaluate import rate
+
+RUN = "--task probe-bandit --algo.horizon 1 --eval-episodes 12".split()
+
+
+@pytest.fixture
+def again(monkeypatch, capsys):
+    """The command's lines in the file beside the policies, and what it printed."""
+
+    def start(run, *options: str):
+        monkeypatch.setattr(sys, "argv", ["evaluate", str(run.path.parent), "--workers", "0", *options])
+        run_command(evaluate.main)
+        path = run.path.parent / "policies" / evaluate.EVALUATIONS
+        return [json.loads(line) for line in path.read_text().splitlines()], capsys.readouterr().out
+
+    return start
+
+
+def test_the_recorded_episodes_come_out_as_recorded(tiny, again):
+    _, run = tiny(*RUN, "--seeds", "0", "3")
+    before = run.path.read_bytes()
+    lines, printed = again(run)
+    assert [(e["seed"], e["phase"], e["step"], e["first"]) for e in lines] == [(0, "online", 8, 0), (3, "online", 8, 0)]
+    for line in lines:
+        recorded = run.last(line["seed"], "online")
+        assert all(line[name] == recorded[name] for name in ("success", "return", "length"))
+    assert printed.count("12 of 12") == 2 and run.path.read_bytes() == before
+
+
+def test_other_episodes_of_one_seed_and_phase(tiny, again):
+    _, run = tiny(*RUN, "--seeds", "0", "3")
+    again(run, "--seed", "3", "--phase", "offline", "--episodes", "30")
+    lines, printed = again(run, "--seed", "3", "--phase", "offline", "--episodes", "8", "--first", "20")
+    assert len(lines) == 2 and lines[1]["first"] == 20
+    assert lines[1]["return"] == lines[0]["return"][20:28], "an episode is its number's, whatever is asked for"
+    assert "of 8" in printed
+
+
+def test_best_of_n_is_another_policy(tiny, again):
+    _, run = tiny(*RUN)
+    lines, _ = again(run, "--best-of", "40")
+    assert lines[0]["algo"]["best_of"] == 40 and lines[0]["return"] != run.last(0, "online")["return"]
+    assert lines[0]["record"] and "evaluation again" in lines[0]["kind"]
+
+
+def test_wilsons_interval():
+    """Of 8 successes in 10: Wilson (1927)."""
+    assert rate([1] * 8 + [0] * 2) == pytest.approx((0.8, 0.4901625, 0.9433178), abs=1e-6)
+
+
+def test_what_cannot_be_is_refused_in_one_line(tiny, refused, tmp_path, monkeypatch):
+    def words(*options: str) -> str:
+        monkeypatch.setattr(sys, "argv", ["evaluate", *map(str, options)])
+        return refused(main=lambda _: run_command(evaluate.main))
+
+    _, none = tiny("--keep-policies", "none")
+    assert "no policy in this folder" in words(none.path.parent)
+    _, run = tiny("--algo", "fql", "--backbone", "flow")
+    folder = run.path.parent
+    assert "no policy of online seed 4 was kept" in words(folder, "--seed", "4")
+    assert "fql acts by its one sample" in words(folder, "--best-of", "4")
+    assert "pictures end in .mp4" in words(folder, "--video", tmp_path / "a.avi")
+    path = folder / "policies" / "online-8-seed0.safetensors"
+    path.write_bytes(path.read_bytes()[:-3])
+    assert "not a whole policy file" in words(path)
+    (folder / "policies" / evaluate.EVALUATIONS).mkdir()
+    assert "is a directory" in words(folder / "policies" / "offline-6-seed0.safetensors")
