@@ -1,12 +1,19 @@
-# On a fresh Linux machine with Python 3.11: `make quickstart` trains and evaluates one policy, `make test` runs the tests.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# On a fresh Linux machine with Python 3.11 or 3.12: `make quickstart` trains and evaluates one policy, `make test` runs the tests.
+SHELL := bash
+.SHELLFLAGS := -o pipefail -c
+PYTHON ?= $(shell command -v python3.11 || command -v python3.12 || command -v python3)
 BIN := .venv/bin
-INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt
+ROWS ?= 100000
+
+# pip in one line for each download that takes a while, and one for what follows the last.
+PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint constraints.txt
+BRIEFLY := sed --unbuffered --quiet --regexp-extended \
+	-e 's/^ *((Downloading|Using cached) .*-[0-9.]+)-.* (\(.* [MG]B\)).*/\1 \3/p' -e 's/^Installing .*/Unpacking, about a minute/p'
 
 .PHONY: quickstart test torture check clean
 
 quickstart: .venv/base data/cube-single-play-v0.npz
-	$(BIN)/python -m eval.run --backbone drifting --algo dfp
+	$(BIN)/python -m eval.run --backbone drifting --algo dfp $(ARGS)
 	$(BIN)/python -m tables quick --runs runs
 
 test: .venv/dev
@@ -19,18 +26,20 @@ check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 
 data/cube-single-play-v0.npz: | .venv/base
-	$(BIN)/python -m envs.generate cube-single-task2 --rows 100000
+	$(BIN)/python -m envs.generate cube-single-task2 --rows $(ROWS)
 
 .venv/base: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(INSTALL) --editable .
-	touch $@
+	@echo "Installing into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --editable . | $(BRIEFLY)
+	@touch $@
 
 .venv/dev: pyproject.toml constraints.txt
-	$(PYTHON) -m venv .venv
-	$(INSTALL) --editable '.[dev,robomimic]'
-	$(INSTALL) --no-deps robomimic==0.3.0 # one test reads our files with its dataset class; the rest of it does not run here
-	touch $@ .venv/base
+	@echo "Installing into .venv"
+	@$(PYTHON) -m venv .venv
+	@$(PIP) --editable '.[dev,robomimic]' | $(BRIEFLY)
+	@$(PIP) --no-deps robomimic==0.3.0 | $(BRIEFLY) # one test reads our files with its dataset class; the rest of it does not run here
+	@touch $@ .venv/base
 
 clean:
 	rm -rf .venv data runs

@@ -1,6 +1,7 @@
 """Tasks: an environment, its data, its time limit and its one reward."""
 
 import difflib
+import os
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,7 +61,8 @@ class Task(ABC):
 
     def find_dataset(self, folder: Path) -> "Dataset":
         """The task's data from `folder` or from the suite's own folders, else downloaded, unless that takes hours."""
-        folders = [folder, *(Path(home).expanduser() for home in self.homes)]
+        # Not Path.expanduser, which raises where the user has no home, as in many containers.
+        folders = [folder, *(Path(os.path.expanduser(home)) for home in self.homes)]
         try:
             return self.load_dataset(folders)
         except FileNotFoundError:

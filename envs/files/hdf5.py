@@ -38,7 +38,7 @@ def _h5py() -> Any:
     try:
         import h5py
     except ModuleNotFoundError as error:
-        raise ImportError(f"robomimic's data need h5py ({error}); `pip install h5py`") from None
+        raise ImportError(f"robomimic's data need h5py ({error}); `pip install -c constraints.txt -e '.[robomimic]'`") from None
     return h5py
 
 

@@ -132,7 +132,8 @@ def _make_robosuite(name: str) -> Any:
 
         return robosuite.make(name, **robosuite_settings(name))
     except ModuleNotFoundError as error:
-        raise ImportError(f"robomimic's tasks need robosuite ({error}); `pip install robosuite==1.5.2`") from None
+        how = "pip install -c constraints.txt -e '.[robomimic]'"
+        raise ImportError(f"robomimic's tasks need robosuite ({error}); `{how}`") from None
     finally:
         logging.disable(logging.NOTSET)
 

@@ -61,6 +61,13 @@ def test_an_impossible_choice_is_refused(refused, tmp_path, monkeypatch, options
     assert words in refused(*options.split(), "--runs", str(tmp_path / "runs"), "--data", str(tmp_path / "data"))
 
 
+def test_a_user_without_a_home_learns_how_to_get_data(refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # no network
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(os, "getuid", lambda: 54321)  # whom the system's list of users does not have
+    assert "python -m envs.generate lift" in refused("--task", "lift", "--data", str(tmp_path), "--runs", str(tmp_path))
+
+
 def test_a_run_of_another_configuration_is_not_resumed(tiny, refused, tmp_path):
     _, killed = tiny()
     *lines, _end = killed.path.read_text().splitlines(keepends=True)
