@@ -16,6 +16,7 @@ from eval.sweep.__main__ import main
 from eval.sweep.attempt import CODE
 from eval.sweep.claims import Claims, alive
 from eval.sweep.drive import ask_to_stop
+from eval.sweep.status import status
 
 
 def told(folder: Path) -> dict:
@@ -82,25 +83,14 @@ def test_twenty_runs_killed_thirty_times(probes, sweep, tmp_path):
     tortured(probes(20, "offline_steps=400"), sweep, tmp_path, kills=30, pause=3)
 
 
-def command(settings, tmp_path: Path, seeds: str, *more: str) -> list[str]:
-    grid = [
-        "--methods",
-        "dfp",
-        "--tasks",
-        "probe-chain",
-        "--seeds",
-        seeds,
-        "--set",
-        *settings,
-        "--runs",
-        str(tmp_path / "runs"),
-    ]
-    return [sys.executable, "-m", "eval.sweep", *grid, *more]
+def command(settings, runs: Path, seeds: str, parallel: int) -> list[str]:
+    grid = f"-m eval.sweep --methods dfp --tasks probe-chain --seeds {seeds} --parallel {parallel} --runs {runs} --set"
+    return [sys.executable, *grid.split(), *settings]
 
 
 @pytest.mark.torture
 def test_two_sweeps_at_once_of_which_one_is_killed_run_nothing_twice(settings, tmp_path):
-    words = command([*settings, "offline_steps=400"], tmp_path, "0-7", "--parallel", "1")
+    words = command([*settings, "offline_steps=400"], tmp_path / "runs", "0-7", 1)
     one, two = (subprocess.Popen(words, cwd=CODE, stderr=subprocess.PIPE, text=True) for _ in range(2))
     while len({claim.facts["sweep"] for claim in Claims(tmp_path / "runs").all()}) < 2:
         time.sleep(0.2)
@@ -115,19 +105,16 @@ def test_two_sweeps_at_once_of_which_one_is_killed_run_nothing_twice(settings, t
 
 @pytest.mark.torture
 def test_ctrl_c_saves_every_run_and_says_how_to_continue(settings, tmp_path):
-    words = command([*settings, "offline_steps=5000"], tmp_path, "0-2", "--parallel", "2")
+    words = command([*settings, "offline_steps=5000"], tmp_path / "runs", "0-2", 2)
     sweep = subprocess.Popen(words, cwd=CODE, stdout=subprocess.PIPE, text=True)
     while len(list((tmp_path / "runs").glob("*/*/checkpoint.pt"))) < 2:
         time.sleep(0.2)
         assert sweep.poll() is None
     sweep.send_signal(signal.SIGINT)
     output = sweep.communicate()[0]
-    assert sweep.returncode == 130 and output.strip().splitlines()[-1].startswith(
-        "continue with: python -m eval.sweep --methods"
-    )
-    assert [status for status, *_ in told(tmp_path / "runs").values()] == ["stopped"] * 2
-    state = subprocess.run([*words[:3], "status", "--runs", words[-1]], cwd=CODE, capture_output=True, text=True).stdout
-    assert "3 runs of one seed: 1 waiting, 2 left" in state
+    assert sweep.returncode == 130 and "\ncontinue with: python -m eval.sweep --methods dfp" in output
+    assert [state for state, *_ in told(tmp_path / "runs").values()] == ["stopped"] * 2
+    assert "3 runs of one seed: 1 waiting, 2 left" in status(tmp_path / "runs")
 
 
 def test_data_that_cannot_be_had_fail_their_runs_and_no_others(settings, tmp_path, monkeypatch, capsys, tiny_options):
