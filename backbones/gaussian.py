@@ -33,7 +33,7 @@ class Gaussian(PerPositive, Density):
     def moments(self, net: Network, obs: Tensor) -> tuple[Tensor, Tensor]:
         """Mean and log standard deviation of pi(.|s), each [..., a]."""
         mean, log_std = net(obs).chunk(2, -1)
-        return mean, log_std.clamp(self.min_log_std, 2)
+        return mean, log_std.clamp(self.min_log_std, 2.0)
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
         mean, log_std = self.moments(net, obs)

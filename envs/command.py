@@ -2,6 +2,7 @@
 
 import argparse
 import difflib
+import importlib
 import signal
 import sys
 from collections.abc import Callable, Sequence
@@ -54,6 +55,14 @@ class Parser(argparse.ArgumentParser):
             near = difflib.get_close_matches(unknown[0].partition("=")[0], known, n=3, cutoff=0.7)
             self.error(f"unknown option '{unknown[0]}'" + (f", did you mean {' or '.join(near)}?" if near else ""))
         return parsed
+
+
+def import_extra(name: str, extra: str) -> Any:
+    """A package of one of the project's extras. ImportError with the command that installs it where it is missing."""
+    try:
+        return importlib.import_module(name)
+    except ImportError:
+        raise ImportError(f"{name} is not installed: pip install -c constraints.txt -e '.[{extra}]'") from None
 
 
 def first_line(doc: str | None) -> str:

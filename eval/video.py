@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont, PngImagePlugin
 
-from envs.command import Parser, first_line, positive, run_command
+from envs.command import Parser, first_line, import_extra, positive, run_command
 from envs.files.whole import staged
 from envs.task import SuccessTiming, Task
 from eval.policy import Policy, load
@@ -70,10 +70,7 @@ def check_files(paths: Sequence[Path]) -> None:
         if path.suffix not in SUFFIXES:
             raise ValueError(f"{path}: pictures end in {', '.join(SUFFIXES)}")
     if any(path.suffix == ".mp4" for path in paths):
-        try:
-            import imageio_ffmpeg  # noqa: F401
-        except ImportError:
-            raise ImportError("mp4 files need ffmpeg; `pip install imageio-ffmpeg`, or write a gif") from None
+        import_extra("imageio_ffmpeg", "video")
 
 
 def episodes_of(policy: Policy) -> list[Episode]:
@@ -145,9 +142,9 @@ def write(path: Path, films: Sequence[Film], about: dict[str, Any]) -> None:
         first, *rest = (frame.quantize(64) for frame in frames)
         first.save(path, save_all=True, append_images=rest, duration=1000 // RATE, loop=0, comment=text.encode(), optimize=True)
         return
-    from imageio_ffmpeg import write_frames
-
-    writer = write_frames(str(path), SIZE, fps=RATE, output_params=["-metadata", f"comment={text}"])
+    writer = import_extra("imageio_ffmpeg", "video").write_frames(
+        str(path), SIZE, fps=RATE, output_params=["-metadata", f"comment={text}"]
+    )
     writer.send(None)
     for frame in frames:
         writer.send(np.asarray(frame).tobytes())

@@ -38,7 +38,8 @@ def kept_policy(tmp_path: Path):
     """Writes the file of an untrained policy for a task; returns its path. Four recorded episodes, every second a success."""
 
     def write(task: str, **changes) -> str:
-        sizes = {"backbone.width": 11, "algo.critic_width": 9, "algo.best_of": 3, "algo.horizon": 1 if "bandit" in task else 5}
+        sizes = {"backbone.width": 11, "algo.horizon": 1 if "bandit" in task else 5}
+        sizes |= {"algo.best_of": 3} if changes.get("algo", "dfp") == "dfp" else {}
         config = configure(task, **sizes | changes)
         actor = Learner(config.algo, config.backbone, config.task.obs_dim, config.task.action_dim, (0,)).actor(0).snapshot()
         outcome = {"success": [1, 0, 1, 0], "return": [0.0, -1.0, 0.0, -1.0], "length": [7, 12, 7, 12]}

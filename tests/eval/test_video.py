@@ -106,7 +106,9 @@ def test_what_cannot_be_drawn_is_refused(kept_policy, command, tmp_path, monkeyp
     (tmp_path / "file").touch()
     assert "file exists" in command(kept_policy("cube-single-task2"), "--out", tmp_path / "file" / "a.gif")
     monkeypatch.setitem(sys.modules, "imageio_ffmpeg", None)
-    assert "pip install imageio-ffmpeg" in command(kept_policy("probe-bandit"), "--out", tmp_path / "a.mp4")
+    assert "imageio_ffmpeg is not installed: pip install -c constraints.txt -e '.[video]'" in command(
+        kept_policy("probe-bandit"), "--out", tmp_path / "a.mp4"
+    )
 
 
 def test_a_run_ends_with_pictures_of_its_phases(tiny, tmp_path, monkeypatch):
