@@ -80,8 +80,8 @@ def test_a_full_record_is_named_and_the_run_goes_on(tiny, monkeypatch, capsys):
     ids=["that evaluates", "that simulates"],
 )
 def test_a_killed_process_is_missed_in_one_line_and_nothing_is_lost(tiny, monkeypatch, capsys, victim, words, done):
-    options = ["--workers", "1", "--seeds", "0", "1"]
-    _, whole = tiny(*options)
+    seeds = ["--seeds", "0", "1"]
+    _, whole = tiny(*seeds)
     explore = Training._explore_and_update
 
     def kill(self, step):
@@ -91,12 +91,12 @@ def test_a_killed_process_is_missed_in_one_line_and_nothing_is_lost(tiny, monkey
 
     with monkeypatch.context() as patch:
         patch.setattr(Training, "_explore_and_update", kill)
-        code, stopped = tiny(*options)
+        code, stopped = tiny(*seeds, "--workers", "1")
     assert code == LOST and stopped.status == "stopped" and words in stopped.end["reason"]
     said = capsys.readouterr()
     assert said.err.splitlines()[-1].startswith(f"error: {words}") and said.out.splitlines()[-1].endswith("--resume")
     assert checkpoint(stopped)["done"]["online"] == done, "what was done until then is saved"
-    code, resumed = tiny(*options, "--resume")
+    code, resumed = tiny(*seeds, "--resume")
     assert code == 0 and numbers(resumed) == numbers(whole)
 
 

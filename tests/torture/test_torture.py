@@ -149,9 +149,12 @@ def in_bytes(tree: object) -> tuple:
     return [leaf.numpy().tobytes() if isinstance(leaf, torch.Tensor) else leaf for leaf in leaves], shape
 
 
-def killed(kills: int, nursery: Nursery, chance: random.Random, folder: Path, *command: object) -> Iterator[str]:
-    """A command killed again and again, at any moment and as it writes into `folder`; ends when it has been left alone."""
-    whole = nursery.live(*command)[1]
+def killed(kills: int, nursery: Nursery, chance: random.Random, folder: Path, *command: object) -> Iterator[None]:
+    """A command that is left alone, then killed again and again, at any moment and as it writes into `folder`, then left alone
+    once more; yields after each."""
+    code, whole = nursery.live(*command)
+    assert code == 0
+    yield
     for _ in range(kills):
         moment, writing = chance.uniform(0, whole), chance.random() < 0.5
 
@@ -160,10 +163,10 @@ def killed(kills: int, nursery: Nursery, chance: random.Random, folder: Path, *c
 
         code, _ = nursery.live(*command, kill=doomed)
         assert code in (0, -signal.SIGKILL)
-        yield "killed" if code else "done"
+        yield
     assert nursery.live(*command)[0] == 0
     assert not list(folder.rglob(".*")), "litter"
-    yield "left alone"
+    yield
 
 
 @pytest.mark.parametrize("nursery", [["tables", "tables.report"]], indirect=True)
@@ -211,9 +214,8 @@ def test_generated_data_are_whole_or_absent(nursery, chance, tmp_path):
     folder.mkdir()
     path = folder / "cube-single-play-v0.npz"
     found = set()
-    for _ in killed(
-        nursery, chance, folder, "envs.generate", "cube-single-task2", "--rows", "1", "--workers", "1", "--data", folder
-    ):
+    command = "envs.generate", "cube-single-task2", "--rows", "1", "--workers", "1", "--data", folder
+    for _ in killed(10, nursery, chance, folder, *command):
         if path.exists():
             found.add(origin_of(path)["sha256"])
         for left in folder.glob("cube*"):
