@@ -8,14 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from algos.learner import Learner
 from backbones.base import Backbone, names
 from envs import replay
-from envs.dataset import Dataset
-from envs.replay import Replay
-from eval.config.configure import configure
 from eval.config.methods import METHODS
-from eval.running.train import Explorer, Training
+from eval.running.train import Training
 
 PAIRS = sorted({(m.algo, m.backbone) for m in METHODS.values()} | {("bc", name) for name in names("backbones", Backbone)})
 
@@ -99,26 +95,6 @@ def test_a_loss_that_is_not_finite_fails_the_run(tiny, capsys):
     code, run = tiny("--algo.learning-rate", "1e20")
     assert code == 1 and run.status == "failed" and "seed 0" in run.end["reason"]
     assert "recorded as failed" in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("apart", [False, True], ids=["here", "in a process of its own"])
-def test_a_simulator_is_restored_in_the_middle_of_an_episode(apart):
-    config = configure("cube-single-task2", **{"backbone.width": 16, "algo.critic_width": 16, "online_steps": 200})
-    rows = Dataset(*(np.zeros((12, n), np.float32) for n in (28, 5)), *np.zeros((2, 12), np.float32), np.array([11]))
-    actor = Learner(config.algo, config.backbone, 28, 5, (0,)).actor(0)
-
-    def collected(explorer: Explorer, steps: int) -> np.ndarray:
-        replay = Replay(rows, 5, 1, 100)
-        for _ in range(steps):
-            explorer.step(actor, replay, 0)
-        return replay.obs[12 : 12 + steps].numpy().copy()
-
-    explorer = Explorer(config, 0)
-    collected(explorer, 33)
-    restored = Explorer(config, 0, apart)
-    restored.load_state_dict(explorer.state_dict())
-    assert np.array_equal(collected(explorer, 20), collected(restored, 20))
-    restored.simulator.close()
 
 
 def test_simulating_apart_changes_no_number(tiny, monkeypatch):
