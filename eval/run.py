@@ -166,7 +166,7 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     return training, saved
 
 
-def execute(training: Training, saved: dict[str, Any]) -> int:
+def run_to_end(training: Training, saved: dict[str, Any]) -> int:
     """Runs to the end, to a signal, or to a failure; the record says which. Returns the exit code."""
     begun, received = time.monotonic(), stop_at_signals(training)
 
@@ -222,7 +222,7 @@ def main(arguments: list[str] | None = None) -> int:
             if not outside and not isinstance(error, ValueError | ImportError):
                 raise
             refuse(outside or error)
-        code = execute(training, saved)
+        code = run_to_end(training, saved)
     if training.record.path.exists():  # not on a disk that is gone
         report(record.read(training.record.path), command, code, options)
     return code

@@ -120,7 +120,7 @@ def film(policy: Policy, episode: int, timing: SuccessTiming) -> Film:
         look()
         while not rollout.done:
             for action in act(policy.actor, rollout.obs[None], [rollout.rng()])[0]:
-                rollout.execute(action[None])
+                rollout.follow(action[None])
                 if rollout.done or rollout.length % EVERY == 0:
                     look()
                 if rollout.done:

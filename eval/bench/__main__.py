@@ -43,7 +43,7 @@ from eval.config.methods import METHODS
 from eval.results.provenance import commit, device_name, versions
 from eval.run import choose_device
 from eval.running.rollout import LIVE, rollouts
-from eval.running.simulator import execute
+from eval.running.simulator import outcomes
 
 Mode = Literal["eager", "compiled", "graph", "compiled graph"]
 COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
@@ -198,7 +198,7 @@ def time_simulator(task: Task, steps: int = 300) -> float:
         env.reset(seed=done)
         actions = rng.uniform(-1, 1, (steps - done, task.action_dim)).astype(np.float32)
         begun = time.perf_counter()
-        done += sum(1 for _ in execute(env, actions))
+        done += sum(1 for _ in outcomes(env, actions))
         took += time.perf_counter() - begun
     return steps / took
 

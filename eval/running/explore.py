@@ -66,13 +66,13 @@ class Explorer:
         self._leave_for(state["episode"])
         self.obs = self._reset()
         self.taken = list(state["taken"].numpy())
-        outcomes = self.simulator.execute(self.taken)
+        outcomes = self.simulator.outcomes(self.taken)
         for _ in self.taken:
             self.obs = next(outcomes).obs
         self._plan(list(state["planned"].numpy()))
 
     def _plan(self, actions: list[np.ndarray]) -> None:
-        self.planned, self.outcomes = actions, self.simulator.execute(list(actions))
+        self.planned, self.outcomes = actions, self.simulator.outcomes(list(actions))
 
     def _leave_for(self, episode: int) -> None:
         self.episode, self.obs, self.outcome = episode, None, None

@@ -52,7 +52,7 @@ class Rollout:
         """The noise of the next policy call."""
         return action_rng(EVALUATE, self.seed, self.episode, self.length)
 
-    def execute(self, chunk: np.ndarray) -> None:
+    def follow(self, chunk: np.ndarray) -> None:
         """A chunk's actions open loop, up to the end of the episode."""
         for action in chunk:
             if self.done:
@@ -83,7 +83,7 @@ def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: I
     while not all(rollout.done for rollout in running):
         chunks = act(actor, np.stack([rollout.obs for rollout in running]), [rollout.rng() for rollout in running])
         for rollout, chunk in zip(running, chunks, strict=True):
-            rollout.execute(chunk)
+            rollout.follow(chunk)
     return [rollout.outcome() for rollout in running]
 
 

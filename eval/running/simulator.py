@@ -22,7 +22,7 @@ class Outcome(NamedTuple):
     truncated: bool
 
 
-def execute(env: gymnasium.Env, actions: Iterable[np.ndarray]) -> Iterator[Outcome]:
+def outcomes(env: gymnasium.Env, actions: Iterable[np.ndarray]) -> Iterator[Outcome]:
     """The outcome of each action in turn, up to the end of the episode."""
     for action in actions:
         obs, reward, terminated, truncated, _ = env.step(action)
@@ -53,10 +53,10 @@ class Simulator:
             self._pipe.send(seed)
             return self._pipe.recv()
 
-    def execute(self, actions: list[np.ndarray]) -> Iterator[Outcome]:
+    def outcomes(self, actions: list[np.ndarray]) -> Iterator[Outcome]:
         """The outcome of each action in turn, up to the end of the episode; all must be taken before the next call."""
         if self._env is not None:
-            return execute(self._env, actions)
+            return outcomes(self._env, actions)
         with self._watched():
             self._pipe.send(actions)
         return self._received()
@@ -92,5 +92,5 @@ def serve(pipe: Connection, task_name: str, success_timing: SuccessTiming) -> No
             if isinstance(order, int):
                 pipe.send(env.reset(seed=order)[0])
             else:
-                for outcome in execute(env, order):
+                for outcome in outcomes(env, order):
                     pipe.send(outcome)

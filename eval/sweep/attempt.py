@@ -114,7 +114,7 @@ class Attempt:
 
         for command in (*self.first, self._command(folder)):
             begin = (folder / LOG).stat().st_size if (folder / LOG).exists() else 0
-            code, stopped = execute(command, folder / LOG, environment, hold, asked)
+            code, stopped = supervise(command, folder / LOG, environment, hold, asked)
             if code or stopped:
                 return judge(code, stopped, folder, begin)
         return Outcome("finished")
@@ -131,7 +131,7 @@ class Attempt:
         return ("eval.run", *options, *("--resume",) * resume)
 
 
-def execute(
+def supervise(
     command: tuple[str, ...], log: Path, environment: Mapping[str, str], hold: Hold, asked: Callable[[], bool]
 ) -> tuple[int, bool]:
     """The exit code of `python -m COMMAND`, and whether it was `asked()` to stop. Meanwhile the claims' heartbeat goes on."""

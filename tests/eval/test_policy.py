@@ -94,7 +94,7 @@ def test_acting_step_by_step_is_the_evaluation(tmp_path, task):
     env = loaded.task.make_env()
     there = Rollout(env, 4, episode)
     while there.length < 20:
-        there.execute(act(actor, there.obs[None], [there.rng()])[0])
+        there.follow(act(actor, there.obs[None], [there.rng()])[0])
     here = loaded.task.make_env()
     obs, _ = here.reset(seed=reset_seed(EVALUATE, 4, episode))
     for step in range(20):
