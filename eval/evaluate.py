@@ -21,6 +21,7 @@ from tabulate import tabulate
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
 from envs.task import SuccessTiming
 from eval import video
+from eval.pictures import open_renderer
 from eval.policy import Policy
 from eval.results.policy import About, find, read_actor
 from eval.results.provenance import commit, device_name, versions
@@ -119,7 +120,7 @@ def main() -> None:
     options = parser.parse_args()
     if options.video:
         video.check_files(options.video)
-        video.open_renderer()
+        open_renderer()
     found = find(options.run, options.phase, options.seed, options.step)
     policies = [Policy(about, *read_actor(about, **best_of(about, options.best_of))) for about in found]
     task, timing = policies[0].task, options.success_timing or policies[0].config.success_timing

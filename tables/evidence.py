@@ -33,7 +33,7 @@ def evidence(run: Run) -> dict[str, Any]:
 
 
 def strips(run: Run) -> list[dict[str, str]]:
-    """The run's strips of frames (`eval.video`) beside its record: pictures that say they are of it."""
+    """The run's strips of frames (`eval.pictures`) beside its record: pictures that say they are of it."""
     found = []
     for path in sorted(run.path.parent.glob("*.png")):
         about = shown_in(path)

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from envs.command import run_command
-from eval import video
+from eval import pictures, video
 from eval.running.rollout import Episode
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ def test_files_say_what_they_show(tmp_path, suffix):
     if suffix == ".mp4":
         pytest.importorskip("imageio_ffmpeg")
     frames = [np.full((240, 320, 3), 10 * i, np.uint8) for i in range(12)]
-    video.write(path, [video.Film(e, frames) for e in EPISODES[:2]], {"camera": "front"})
+    pictures.write(path, [pictures.Film(e, frames) for e in EPISODES[:2]], {"camera": "front"})
     if suffix == ".mp4":
         assert b'{"camera":"front"}' in path.read_bytes()
         return
@@ -55,7 +55,7 @@ def test_files_say_what_they_show(tmp_path, suffix):
 SHORT = """
 import dataclasses, sys
 from pathlib import Path
-from eval import video
+from eval import pictures as video
 video.open_renderer()
 import gymnasium, numpy as np
 from eval.policy import load
@@ -77,7 +77,7 @@ def test_the_episode_shown_is_the_recorded_one(kept_policy, task):
     if task == "lift":
         pytest.importorskip("robosuite")
     try:
-        video.find_renderer()
+        pictures.find_renderer()
     except ImportError as error:
         pytest.skip(str(error))
     done = subprocess.run([sys.executable, "-c", SHORT, kept_policy(task)], capture_output=True, text=True, cwd=ROOT)
@@ -94,12 +94,12 @@ def command(monkeypatch, refused):
 
 
 def test_without_a_renderer_the_package_is_named(kept_policy, command, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "TRIAL", "raise SystemExit(1)")
+    monkeypatch.setattr(pictures, "TRIAL", "raise SystemExit(1)")
     assert "apt-get install libegl1" in command(kept_policy("cube-single-task2"), "--out", tmp_path / "a.gif")
 
 
 def test_what_cannot_be_drawn_is_refused(kept_policy, command, tmp_path, monkeypatch):
-    monkeypatch.setattr(video, "find_renderer", lambda: "egl")
+    monkeypatch.setattr(pictures, "find_renderer", lambda: "egl")
     monkeypatch.setenv("MUJOCO_GL", "egl")
     assert "pictures end in .mp4, .gif, .png" in command(kept_policy("probe-bandit"), "--out", tmp_path / "a.webm")
     assert "probe-bandit: there is nothing to see" in command(kept_policy("probe-bandit"), "--out", tmp_path / "a.gif")

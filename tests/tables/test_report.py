@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval import run, video
+from eval import pictures, run
 from eval.results import record
 from eval.running.rollout import Episode
 from eval.sweep.claims import Claims
@@ -49,11 +49,11 @@ def cell_of(data: dict, table: str, label: str, title: str) -> dict:
 def test_a_cell_shows_the_strips_of_its_runs_alone(write_run, write_report, tmp_path):
     (of_a, of_b) = (record.read(write_run(name, {0: [1, 0]}, method=method)) for name, method in (("a", "dfp"), ("b", "mvp")))
     frames = [np.zeros((240, 320, 3), np.uint8)] * 2
-    films = [video.Film(Episode(0, i, i == 0, 0.0, 4), frames) for i in range(2)]
+    films = [pictures.Film(Episode(0, i, i == 0, 0.0, 4), frames) for i in range(2)]
     about = {"record": record.identity(of_a.start), "phase": "offline", "seed": 0, "step": 10, "camera": "front"}
     shown = [{"episode": 0, "success": True}, {"episode": 1, "success": False}]
     path = of_a.path.with_name("any-name.png")
-    video.write(path, films, {**about, "episodes": shown})
+    pictures.write(path, films, {**about, "episodes": shown})
     of_a.path.with_name("broken.png").write_bytes(b"no picture")
     _, data = write_report()
     strips = {run["path"]: run["strips"] for run in data["runs"]}
