@@ -22,7 +22,8 @@ from eval.running.rollout import Episode, Rollout, act
 
 SIZE = 320, 240  # width and height of a frame
 EVERY, RATE = 2, 10  # every second step is shown, ten frames a second: as fast as the suites' robots move
-COLUMNS = 6  # frames of an episode in a strip
+COLUMNS, CELL = 6, (200, 150)  # frames of an episode in a strip, and their size there
+FEW = Image.Quantize.FASTOCTREE  # how colours become few: it keeps those of small things
 TRIAL = """import mujoco
 model = mujoco.MjModel.from_xml_string("<mujoco/>")
 with mujoco.Renderer(model, 8, 8) as renderer:
@@ -93,11 +94,11 @@ def write(path: Path, films: Sequence[Film], about: dict[str, Any]) -> None:
     if path.suffix == ".png":
         info = PngImagePlugin.PngInfo()
         info.add_text("policy", text)
-        strip(films).quantize(128).save(path, pnginfo=info, optimize=True)
+        strip(films).quantize(256, FEW).save(path, pnginfo=info, optimize=True)
         return
     frames = [labelled(frame, film.episode) for film in films for frame in [*film.frames, *film.frames[-1:] * (RATE // 2)]]
     if path.suffix == ".gif":
-        first, *rest = (frame.quantize(64) for frame in frames)
+        first, *rest = (frame.quantize(64, FEW, dither=Image.Dither.NONE) for frame in frames)
         first.save(path, save_all=True, append_images=rest, duration=1000 // RATE, loop=0, comment=text.encode(), optimize=True)
         return
     writer = import_extra("imageio_ffmpeg", "video").write_frames(
@@ -111,18 +112,17 @@ def write(path: Path, films: Sequence[Film], about: dict[str, Any]) -> None:
 
 def strip(films: Sequence[Film]) -> Image.Image:
     """A line an episode, its frames evenly spread from the first to the last."""
-    whole = Image.new("RGB", (COLUMNS * SIZE[0] // 2, len(films) * SIZE[1] // 2))
+    whole = Image.new("RGB", (COLUMNS * CELL[0], len(films) * CELL[1]))
     for line, one in enumerate(films):
         for column, index in enumerate(np.linspace(0, len(one.frames) - 1, COLUMNS).round().astype(int)):
-            frame = Image.fromarray(one.frames[index])
-            small = (labelled(frame, one.episode) if column == 0 else frame).resize((SIZE[0] // 2, SIZE[1] // 2))
-            whole.paste(small, (column * SIZE[0] // 2, line * SIZE[1] // 2))
+            frame = labelled(one.frames[index], one.episode) if column == 0 else Image.fromarray(one.frames[index])
+            whole.paste(frame.resize(CELL, Image.Resampling.LANCZOS), (column * CELL[0], line * CELL[1]))
     return whole
 
 
-def labelled(frame: Image.Image | np.ndarray, episode: Episode) -> Image.Image:
+def labelled(frame: np.ndarray, episode: Episode) -> Image.Image:
     """The frame with the episode's number and outcome in its corner."""
-    image = frame.copy() if isinstance(frame, Image.Image) else Image.fromarray(frame)
+    image = Image.fromarray(frame)
     text = f"episode {episode.episode}: {outcome(episode)}"
     ImageDraw.Draw(image).text((8, 6), text, "white", ImageFont.load_default(20), stroke_width=2, stroke_fill="black")
     return image

@@ -49,7 +49,7 @@ def test_files_say_what_they_show(tmp_path, suffix):
     with Image.open(path) as image:
         text = image.info["policy"] if suffix == ".png" else image.info["comment"]
         assert json.loads(text) == {"camera": "front"}
-        assert image.size == ((960, 240) if suffix == ".png" else (320, 240))
+        assert image.size == ((1200, 300) if suffix == ".png" else (320, 240))
 
 
 SHORT = """
