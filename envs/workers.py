@@ -43,6 +43,8 @@ class Pool(ProcessPoolExecutor):
     def __init__(self, workers: int, begin: Callable[..., None], *arguments: Any):
         self.workers: list[Worker] = []
         super().__init__(workers, _Context(self.workers), _begin, (begin, *arguments))
+        # All start before the first job: one that starts while another dies would be waited for without end.
+        self._safe_to_dynamically_spawn_children = False
 
     @contextmanager
     def watched(self) -> Iterator[None]:
