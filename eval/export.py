@@ -11,7 +11,6 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
-from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
@@ -53,13 +52,19 @@ class Choice(nn.Module):
 
 def part_of(policy: Policy, part: Part) -> Actor:
     """The policy's actor, or one that acts by a single sample. ValueError for a choice that a graph cannot repeat."""
-    actor = deepcopy(policy.actor)
-    algo: Any = actor.algorithm
     if part == "actor":
-        actor.algorithm = replace(algo, **{name: one for name, one in SINGLE.items() if hasattr(algo, name)})
-    elif actor.noise_shape()[0] > 1 and getattr(algo, "ranking", "float32") != "float32":
+        return one_sample(policy.actor)
+    algo: Any = policy.actor.algorithm
+    if policy.actor.noise_shape()[0] > 1 and getattr(algo, "ranking", "float32") != "float32":
         raise ValueError(f"{policy.about.path}: it ranks in {algo.ranking}, which no graph repeats; take --part actor")
-    return actor
+    return policy.actor
+
+
+def one_sample(actor: Actor) -> Actor:
+    """The same networks, acting by a single sample."""
+    algo: Any = actor.algorithm
+    single = replace(algo, **{name: one for name, one in SINGLE.items() if hasattr(algo, name)})
+    return Actor(single, actor.policies, actor.modules, actor.chunk_dim)
 
 
 def examples(actor: Actor, obs_dim: int, n: int) -> tuple[Tensor, Tensor]:

@@ -72,7 +72,8 @@ class Keeper:
 
 def write(path: Path, actor: Actor, run: Mapping[str, Any], evaluation: Mapping[str, Any]) -> None:
     """The actor's file, whole or not at all. `run` is the record's first line, `evaluation` its line of this actor."""
-    config, own = Config.from_json(run["config"]), needed(actor, run["config"])
+    config = Config.from_json(run["config"])
+    own = needed(actor, config.task.obs_dim)
     weights = {f"{name}.{key}": p.contiguous() for name in own for key, p in actor.modules[name].state_dict().items()}
     about = {
         "format": FORMAT,
@@ -89,11 +90,10 @@ def write(path: Path, actor: Actor, run: Mapping[str, Any], evaluation: Mapping[
         whole.write_bytes(data)
 
 
-def needed(actor: Actor, config: Mapping[str, Any]) -> list[str]:
+def needed(actor: Actor, obs_dim: int) -> list[str]:
     """The networks that acting calls, found by acting once: critics that choose among candidates, but no others."""
     called: dict[str, None] = {}
     hooks = [net.register_forward_hook(lambda *_, name=name: called.setdefault(name)) for name, net in actor.modules.items()]
-    obs_dim = Config.from_json(config).task.obs_dim
     actor.choose(torch.zeros(1, obs_dim), torch.zeros(1, *actor.noise_shape()))
     for hook in hooks:
         hook.remove()
@@ -141,7 +141,7 @@ def read_actor(about: About, **changes: Any) -> tuple[Config, Actor]:
     for name, net in actor.modules.items():
         load(net, {key.partition(".")[2]: p for key, p in weights.items() if key.startswith(f"{name}.")}, about.path)
     try:
-        needed(actor, config.to_json())
+        needed(actor, config.task.obs_dim)
     except AttributeError as error:
         raise ValueError(f"{about.path}: it was kept without its {error.name}, which was not needed to act") from None
     return config, actor

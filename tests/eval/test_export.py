@@ -8,6 +8,8 @@ import torch
 
 from envs.command import run_command
 from eval import export
+from eval.bench.exported import HEADERS, measure
+from eval.config.configure import configure
 from eval.export import Agreement, compare, examples, from_onnx, from_torch, part_of, to_onnx, to_torch, trace
 from eval.policy import load
 
@@ -42,8 +44,7 @@ def test_an_onnx_graph_acts_as_the_policy_for_any_number_of_observations(kept_po
 
 def test_another_policy_is_found_out(kept_policy):
     """The check sees a wrong network, and one that takes another candidate."""
-    policy = load(kept_policy("cube-single-task2"))
-    actor, other = part_of(policy, "choice"), part_of(policy, "choice")
+    actor, other = (load(kept_policy("cube-single-task2")).actor for _ in range(2))
     with torch.no_grad():
         other.modules["actor"].layers[0].weight.mul_(1.01)
     assert compare(other.choose, actor, 28).difference > 1e-5
@@ -80,3 +81,12 @@ def test_what_cannot_be_exported_is_refused(kept_policy, command, tmp_path, monk
     assert "pip install -c constraints.txt -e '.[export]'" in command(path, "--out", out)
     ranking = kept_policy("cube-single-task2", **{"algo.ranking": "bfloat16"})
     assert "it ranks in bfloat16" in command(ranking, "--out", out)
+
+
+def test_exported_policies_are_timed_beside_ours():
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        pytest.importorskip(package)
+    times = measure(configure(**{"backbone.width": 16, "algo.critic_width": 16}), repeats=2)
+    assert times.keys() == HEADERS.keys() and min(times.values()) > 0
+    weights = 16 * (28 + 25) + 16 + 16 * 16 + 16 + 25 * 16 + 25
+    assert times["megabytes"] == pytest.approx(4e-6 * weights), "a sample reads the actor alone, once"
