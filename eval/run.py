@@ -9,7 +9,6 @@ exit codes:
 """
 
 import argparse
-import dataclasses
 import os
 import shlex
 import signal
@@ -17,97 +16,25 @@ import sys
 import time
 from contextlib import ExitStack, closing, suppress
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 import torch
 from tabulate import tabulate
 
-from algos.base import Algorithm
-from backbones.base import Backbone, names
-from envs.command import Parser, refuse
+from envs.command import refuse
 from envs.rows import Starts
-from envs.task import Protocol
 from eval import video
-from eval.config.config import Config, name_of
-from eval.config.configure import configure
+from eval.config.command_line import parse
+from eval.config.config import Config
 from eval.config.listing import listing
-from eval.config.methods import METHODS
-from eval.config.options import add_fields
-from eval.config.presets import PRESETS
 from eval.results import record
 from eval.results.folder import CHECKPOINT, RECORD, new_folder, saved_state, unfinished_folder
-from eval.results.policy import Keep, Keeper
+from eval.results.policy import Keeper
 from eval.results.provenance import describe, threads_of
 from eval.running.faults import Diverged, from_outside
 from eval.running.rollout import Evaluator
 from eval.running.threads import set_threads
 from eval.running.train import Training
-
-USAGE = """python -m eval.run [--method M | --backbone B --algo A] [--task T] [--preset P] [OPTION ...]"""
-
-
-def parse(arguments: list[str]) -> tuple[argparse.Namespace, Config]:
-    """The command line's choices, and the configuration they make. ValueError for impossible ones."""
-    chooser = Parser(add_help=False)
-    choices = chooser.add_argument_group("what to run")
-    choices.add_argument("--method", help=f"a row of the paper's tables: {', '.join(METHODS)}")
-    choices.add_argument("--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))} (default: drifting)")
-    choices.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))} (default: dfp)")
-    choices.add_argument(
-        "--task", default="cube-single-task2", help="what to solve; --list shows all (default: cube-single-task2)"
-    )
-    choices.add_argument(
-        "--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)} (default: quick)"
-    )
-    choices.add_argument(
-        "--protocol",
-        choices=get_args(Protocol),
-        help="whether there is an online phase (default: the paper's for the task; quick: there is)",
-    )
-    choices.add_argument(
-        "--horizon", type=int, metavar="INT", dest="algo.horizon", default=argparse.SUPPRESS, help="short for --algo.horizon"
-    )
-    chosen, _ = chooser.parse_known_args(arguments)
-    parts: dict[str, Any] = {name: value for name, value in vars(chosen).items() if "." not in name}
-    defaults = configure(**parts)
-
-    parser = Parser(prog="python -m eval.run", usage=USAGE, description=__doc__, parents=[chooser])
-    here = parser.add_argument_group("where and how (no result depends on these)")
-    here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; the suites' own are searched too")
-    here.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
-    here.add_argument(
-        "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
-    )
-    here.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
-    )
-    here.add_argument(
-        "--keep-policies",
-        choices=get_args(Keep),
-        default="ends",
-        help="policies to leave in the run's folder: none, of the phases' ends, of all evaluations (default: ends)",
-    )
-    here.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    here.add_argument("--compile", action="store_true", help="torch.compile the update")
-    here.add_argument(
-        "--graph",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="on a GPU, launch an update at once, as a CUDA graph",
-    )
-    here.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
-    here.add_argument("--video", action="store_true", help="also show a success and a failure at each phase's end, mp4 and png")
-    here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
-    add_fields(parser, "seeds, lengths, evaluations", defaults, skip={*parts, "changes"})
-    add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
-    add_fields(parser, f"backbone {name_of(defaults.backbone)}", defaults.backbone, "backbone.")
-    options = parser.parse_args(arguments)
-    if options.workers < 0:
-        raise ValueError(f"workers {options.workers}: must not be negative")
-    fields = {f.name for f in dataclasses.fields(Config)}
-    given = {name: value for name, value in vars(options).items() if name in fields or "." in name}
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
-    return options, configure(**values)
 
 
 def summary(run: record.Run) -> str:
@@ -209,7 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
     command = shlex.join(["python", "-m", "eval.run", *arguments])
     with ExitStack() as held:
         try:
-            options, config = parse(arguments)
+            options, config = parse(arguments, __doc__)
             if options.list:
                 print(listing(config.task, config.preset))
                 return 0

@@ -16,7 +16,7 @@ from threading import Event, Thread
 
 import torch
 
-from eval.config.configure import Config
+from eval.config.config import Config
 
 BREAK_EVEN = 1 << 22  # batch x width^2, multiplications of a layer; below it the second of two threads brings less than a tenth
 STAT = Path("/proc/stat")

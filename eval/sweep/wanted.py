@@ -9,8 +9,8 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from eval import run
-from eval.config.configure import Config
+from eval.config.command_line import parse
+from eval.config.config import Config
 from eval.results.record import Run
 from eval.sweep.attempt import Job
 from tables.build import from_records
@@ -81,7 +81,7 @@ def bare(words: Iterable[str]) -> tuple[str, ...]:
 
 @cache
 def config_of(options: tuple[str, ...]) -> Config:
-    return run.parse([*options])[1]
+    return parse([*options])[1]
 
 
 def name_of(config: dict[str, Any]) -> str:

@@ -4,7 +4,7 @@ import re
 import shlex
 from pathlib import Path
 
-from eval import run
+from eval.config.command_line import parse
 
 README = Path(__file__).parents[2] / "README.md"
 
@@ -15,4 +15,4 @@ def test_the_readme_s_commands_parse():
     for module, options in commands:
         words = shlex.split(options, comments=True)
         if module == "eval.run" and "--list" not in words:
-            run.parse(words)
+            parse(words)

@@ -12,6 +12,7 @@ import pytest
 
 from eval import run
 from eval.bench import __main__ as bench
+from eval.config.command_line import parse
 from eval.config.presets import PRESETS
 from tables.figures.growth import growth
 
@@ -40,9 +41,9 @@ def test_every_option_that_help_shows_changes_the_configuration(preset, capsys):
     changes = {"--algo.num-elites": "3", "--backbone.temperatures": "0.3", "--offline-steps": "7", "--seeds": "4"}
     for option, value in changes.items():
         assert option[2:] in shown
-        _, config = run.parse(["--preset", preset, option, value])
-        assert config != run.parse(["--preset", preset])[1]
-        assert config.digest() != run.parse(["--preset", preset])[1].digest()
+        _, config = parse(["--preset", preset, option, value])
+        assert config != parse(["--preset", preset])[1]
+        assert config.digest() != parse(["--preset", preset])[1].digest()
 
 
 def test_plot_draws_the_run_beside_its_record(tiny, capsys):

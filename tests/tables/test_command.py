@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from eval import run
+from eval.config.command_line import parse
 from tables import spec
 from tables.__main__ import COMMANDS, main
 from tables.build import COMPARABLE, IN_PAPER, NAMES, from_records
@@ -27,7 +27,7 @@ def test_every_command_of_every_table_parses_and_makes_a_run_that_its_cell_count
     assert len(commands) > 150
     rows = {(row.label, row.method): row for table in spec.TABLES.values() for row in table.rows}
     for command, gap in commands.items():
-        _, config = run.parse(shlex.split(command)[3:])
+        _, config = parse(shlex.split(command)[3:])
         plain = config.to_json()
         assert (plain["method"], plain["task"], plain["protocol"], plain["preset"]) == (
             gap.method,

@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from eval import pictures, run
+from eval import pictures
+from eval.config.command_line import parse
 from eval.results import record
 from eval.running.rollout import Episode
 from eval.sweep.claims import Claims
@@ -115,14 +116,14 @@ def test_beside_a_number_stands_the_published_one(write_run, write_report):
     ],
 )
 def test_the_command_that_makes_a_run_again_gives_its_configuration(options):
-    _, config = run.parse(options.split())
+    _, config = parse(options.split())
     command = shlex.split(again(config.to_json()))
     assert command[:3] == ["python", "-m", "eval.run"]
-    assert run.parse(command[3:])[1] == config
+    assert parse(command[3:])[1] == config
 
 
 def test_the_command_of_a_stranger_s_record_is_quoted():
-    config = run.parse([])[1].to_json() | {"task": "lift; rm -rf ~"}
+    config = parse([])[1].to_json() | {"task": "lift; rm -rf ~"}
     assert "'lift; rm -rf ~'" in again(config)
 
 
