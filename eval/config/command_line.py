@@ -24,55 +24,13 @@ def parse(arguments: list[str], about: str | None = None) -> tuple[argparse.Name
     """The command line's choices, and the configuration they make; --help begins with what it is `about`. ValueError for
     impossible ones."""
     chooser = Parser(add_help=False)
-    choices = chooser.add_argument_group("what to run")
-    choices.add_argument("--method", help=f"a row of the paper's tables: {', '.join(METHODS)}")
-    choices.add_argument("--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))} (default: drifting)")
-    choices.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))} (default: dfp)")
-    choices.add_argument(
-        "--task", default="cube-single-task2", help="what to solve; --list shows all (default: cube-single-task2)"
-    )
-    choices.add_argument(
-        "--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)} (default: quick)"
-    )
-    choices.add_argument(
-        "--protocol",
-        choices=get_args(Protocol),
-        help="whether there is an online phase (default: the paper's for the task; quick: there is)",
-    )
-    choices.add_argument(
-        "--horizon", type=int, metavar="INT", dest="algo.horizon", default=argparse.SUPPRESS, help="short for --algo.horizon"
-    )
+    add_what_to_run(chooser)
     chosen, _ = chooser.parse_known_args(arguments)
     parts: dict[str, Any] = {name: value for name, value in vars(chosen).items() if "." not in name}
     defaults = configure(**parts)
 
     parser = Parser(prog="python -m eval.run", usage=USAGE, description=about, parents=[chooser])
-    here = parser.add_argument_group("where and how (no result depends on these)")
-    here.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; the suites' own are searched too")
-    here.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
-    here.add_argument(
-        "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
-    )
-    here.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
-    )
-    here.add_argument(
-        "--keep-policies",
-        choices=get_args(Keep),
-        default="ends",
-        help="policies to leave in the run's folder: none, of the phases' ends, of all evaluations (default: ends)",
-    )
-    here.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    here.add_argument("--compile", action="store_true", help="torch.compile the update")
-    here.add_argument(
-        "--graph",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="on a GPU, launch an update at once, as a CUDA graph",
-    )
-    here.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
-    here.add_argument("--video", action="store_true", help="also show a success and a failure at each phase's end, mp4 and png")
-    here.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
+    add_where_and_how(parser)
     add_fields(parser, "seeds, lengths, evaluations", defaults, skip={*parts, "changes"})
     add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
     add_fields(parser, f"backbone {name_of(defaults.backbone)}", defaults.backbone, "backbone.")
@@ -83,3 +41,57 @@ def parse(arguments: list[str], about: str | None = None) -> tuple[argparse.Name
     given = {name: value for name, value in vars(options).items() if name in fields or "." in name}
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
     return options, configure(**values)
+
+
+def add_what_to_run(parser: argparse.ArgumentParser) -> None:
+    """The options on which the others depend: which there are, and their defaults."""
+    group = parser.add_argument_group("what to run")
+    group.add_argument("--method", help=f"a row of the paper's tables: {', '.join(METHODS)}")
+    group.add_argument("--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))} (default: drifting)")
+    group.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))} (default: dfp)")
+    group.add_argument(
+        "--task", default="cube-single-task2", help="what to solve; --list shows all (default: cube-single-task2)"
+    )
+    group.add_argument(
+        "--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)} (default: quick)"
+    )
+    group.add_argument(
+        "--protocol",
+        choices=get_args(Protocol),
+        help="whether there is an online phase (default: the paper's for the task; quick: there is)",
+    )
+    group.add_argument(
+        "--horizon", type=int, metavar="INT", dest="algo.horizon", default=argparse.SUPPRESS, help="short for --algo.horizon"
+    )
+
+
+def add_where_and_how(parser: argparse.ArgumentParser) -> None:
+    """The options that are no part of a configuration."""
+    group = parser.add_argument_group("where and how (no result depends on these)")
+    group.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; the suites' own are searched too")
+    group.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
+    group.add_argument(
+        "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
+    )
+    group.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
+    )
+    group.add_argument(
+        "--keep-policies",
+        choices=get_args(Keep),
+        default="ends",
+        help="policies to leave in the run's folder: none, of the phases' ends, of all evaluations (default: ends)",
+    )
+    group.add_argument("--device", default="auto", help="auto, cpu or cuda")
+    group.add_argument("--compile", action="store_true", help="torch.compile the update")
+    group.add_argument(
+        "--graph",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="on a GPU, launch an update at once, as a CUDA graph",
+    )
+    group.add_argument("--plot", action="store_true", help="also draw success and diagnostics over steps into the run's folder")
+    group.add_argument(
+        "--video", action="store_true", help="also show a success and a failure at each phase's end, mp4 and png"
+    )
+    group.add_argument("--list", action="store_true", help="show backbones, algorithms, tasks, presets and methods")
