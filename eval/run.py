@@ -37,27 +37,28 @@ from eval.running.threads import set_threads
 from eval.running.train import Training
 
 
-def summary(run: record.Run) -> str:
-    """The run's result: success rate of each seed at the end of each phase, over how many episodes."""
-    rows = []
-    for seed in run.start["config"]["seeds"]:
-        ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
-        rates = [f"{100 * sum(e['success']) / len(e['success']):.1f}" if e else "-" for e in ends.values()]
-        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
-    return tabulate(rows, headers=["seed", "offline success %", "online success %", "episodes"], disable_numparse=True)
-
-
-def choose_device(name: str) -> str:
-    """cuda where there is one, for "auto"; it multiplies float32 matrices in TF32, as the published runs' GPUs did by JAX's
-    default. ValueError for a device that is not here."""
-    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
-    try:
-        if torch.empty(0, device=device).device.type not in ("cpu", "cuda"):
-            raise RuntimeError
-    except (RuntimeError, AssertionError):
-        raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
-    torch.backends.cuda.matmul.allow_tf32 = True
-    return device
+def main(arguments: list[str] | None = None) -> int:
+    arguments = sys.argv[1:] if arguments is None else arguments
+    command = shlex.join(["python", "-m", "eval.run", *arguments])
+    with ExitStack() as held:
+        try:
+            options, config = parse(arguments, __doc__)
+            if options.list:
+                print(listing(config.task, config.preset))
+                return 0
+            training, saved = prepare(options, config, command, held)
+        except KeyboardInterrupt:
+            print("stopped before the run began", file=sys.stderr)
+            return 128 + signal.SIGINT
+        except Exception as error:
+            outside = from_outside(error)
+            if not outside and not isinstance(error, ValueError | ImportError):
+                raise
+            refuse(outside or error)
+        code = run_to_end(training, saved)
+    if training.record.path.exists():  # not on a disk that is gone
+        report(record.read(training.record.path), command, code, options)
+    return code
 
 
 def prepare(options: argparse.Namespace, config: Config, command: str, held: ExitStack) -> tuple[Training, dict[str, Any]]:
@@ -91,6 +92,19 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     if threads:
         print(threads)
     return training, saved
+
+
+def choose_device(name: str) -> str:
+    """cuda where there is one, for "auto"; it multiplies float32 matrices in TF32, as the published runs' GPUs did by JAX's
+    default. ValueError for a device that is not here."""
+    device = ("cuda" if torch.cuda.is_available() else "cpu") if name == "auto" else name
+    try:
+        if torch.empty(0, device=device).device.type not in ("cpu", "cuda"):
+            raise RuntimeError
+    except (RuntimeError, AssertionError):
+        raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
+    torch.backends.cuda.matmul.allow_tf32 = True
+    return device
 
 
 def run_to_end(training: Training, saved: dict[str, Any]) -> int:
@@ -131,30 +145,6 @@ def stop_at_signals(training: Training) -> list[int]:
     return received
 
 
-def main(arguments: list[str] | None = None) -> int:
-    arguments = sys.argv[1:] if arguments is None else arguments
-    command = shlex.join(["python", "-m", "eval.run", *arguments])
-    with ExitStack() as held:
-        try:
-            options, config = parse(arguments, __doc__)
-            if options.list:
-                print(listing(config.task, config.preset))
-                return 0
-            training, saved = prepare(options, config, command, held)
-        except KeyboardInterrupt:
-            print("stopped before the run began", file=sys.stderr)
-            return 128 + signal.SIGINT
-        except Exception as error:
-            outside = from_outside(error)
-            if not outside and not isinstance(error, ValueError | ImportError):
-                raise
-            refuse(outside or error)
-        code = run_to_end(training, saved)
-    if training.record.path.exists():  # not on a disk that is gone
-        report(record.read(training.record.path), command, code, options)
-    return code
-
-
 def report(run: record.Run, command: str, code: int, options: argparse.Namespace) -> None:
     """Prints what has come of the run, and what can be done now."""
     if run.evaluations:
@@ -167,6 +157,16 @@ def report(run: record.Run, command: str, code: int, options: argparse.Namespace
     if options.video:
         print("shown:", *video.show_ends(run.path.parent))
     print(next_step(command, code, options))
+
+
+def summary(run: record.Run) -> str:
+    """The run's result: success rate of each seed at the end of each phase, over how many episodes."""
+    rows = []
+    for seed in run.start["config"]["seeds"]:
+        ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
+        rates = [f"{100 * sum(e['success']) / len(e['success']):.1f}" if e else "-" for e in ends.values()]
+        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
+    return tabulate(rows, headers=["seed", "offline success %", "online success %", "episodes"], disable_numparse=True)
 
 
 def plot(run: record.Run) -> Path:
