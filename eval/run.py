@@ -14,7 +14,8 @@ import shlex
 import signal
 import sys
 import time
-from contextlib import ExitStack, closing, suppress
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -41,24 +42,31 @@ def main(arguments: list[str] | None = None) -> int:
     arguments = sys.argv[1:] if arguments is None else arguments
     command = shlex.join(["python", "-m", "eval.run", *arguments])
     with ExitStack() as held:
-        try:
+        with refusals():
             options, config = parse(arguments, __doc__)
             if options.list:
                 print(listing(config.task, config.preset))
                 return 0
             training, saved = prepare(options, config, command, held)
-        except KeyboardInterrupt:
-            print("stopped before the run began", file=sys.stderr)
-            return 128 + signal.SIGINT
-        except Exception as error:
-            outside = from_outside(error)
-            if not outside and not isinstance(error, ValueError | ImportError):
-                raise
-            refuse(outside or error)
         code = run_to_end(training, saved)
     if training.record.path.exists():  # not on a disk that is gone
         report(record.read(training.record.path), command, code, options)
     return code
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """What goes wrong in here, before a run began, ends the command: in one line, or as it is where nobody foresaw it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped before the run began", file=sys.stderr)
+        raise SystemExit(128 + signal.SIGINT) from None
+    except Exception as error:
+        outside = from_outside(error)
+        if not outside and not isinstance(error, ValueError | ImportError):
+            raise
+        refuse(outside or error)
 
 
 def prepare(options: argparse.Namespace, config: Config, command: str, held: ExitStack) -> tuple[Training, dict[str, Any]]:
