@@ -1,5 +1,6 @@
 """Small problems that several tests share: tiny learners of any pair, random batches for them, a little data of both suites."""
 
+import os
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
@@ -45,6 +46,11 @@ def make(folder: str, kind: type, name: str, **options: Any) -> Any:
     cls = find(folder, kind, name)
     own = {field.name for field in fields(cls)}
     return cls(**{key: value for key, value in (SMALL | options).items() if key in own or key in options})
+
+
+@pytest.fixture(autouse=True, scope="session")
+def no_opengl() -> None:
+    os.environ["MUJOCO_GL"] = "disable"  # test files that import robosuite have set it to egl by now
 
 
 @pytest.fixture(autouse=True)

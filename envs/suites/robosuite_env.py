@@ -1,6 +1,7 @@
 """Robosuite's environments as robomimic's datasets have them, and whether a file's demonstrations were made in them."""
 
 import logging
+import os
 import re
 from typing import Any
 
@@ -126,6 +127,7 @@ def robosuite_settings(name: str) -> dict[str, Any]:
 
 
 def _make_robosuite(name: str) -> Any:
+    opengl = os.environ.setdefault("MUJOCO_GL", "disable")
     logging.disable(logging.WARNING)  # robosuite greets with five lines
     try:
         import robosuite
@@ -136,6 +138,8 @@ def _make_robosuite(name: str) -> Any:
         raise ImportError(f"robomimic's tasks need robosuite ({error}); `{how}`") from None
     finally:
         logging.disable(logging.NOTSET)
+        # robosuite sets it to egl. What is then imported loads Mesa, if there is one, and after it torch's Triton crashes.
+        os.environ["MUJOCO_GL"] = opengl
 
 
 def check_env_args(env_args: dict[str, Any], env_name: str) -> None:

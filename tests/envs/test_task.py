@@ -46,6 +46,12 @@ def test_environments_need_no_opengl_whatever_the_shell_says():
     assert said_by(code, MUJOCO_GL="no-such-library") == "(5,)\n"
 
 
+def test_robosuite_does_not_choose_how_others_draw():
+    pytest.importorskip("robosuite")
+    code = "import os; from envs.task import find_task; find_task('lift').make_env(); print(os.environ['MUJOCO_GL'])"
+    assert said_by(code, MUJOCO_GL="osmesa") == "disable\n"
+
+
 def test_who_imports_mujoco_first_chooses_how_it_draws():
     code = "import mujoco, os, envs.suites; print(os.environ['MUJOCO_GL'])"
     assert said_by(code, MUJOCO_GL="off") == "off\n"
