@@ -1,17 +1,24 @@
 """Preferring actions by their value: best-of-N, top-K and advantage weights."""
 
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
 from algos.base import Nets, Policy
 from algos.critic import pessimistic
+from backbones.dense import has_bfloat16
 
 Precision = Literal["float32", "bfloat16"]
 
 NO_CHOICE = "it chooses among samples, and a deterministic policy's are all the same"
+
+
+def refuse_slow(algorithm: Any, device: str) -> None:
+    """ValueError where an algorithm ranks in a precision that is no faster here: that is all it is for."""
+    if getattr(algorithm, "ranking", "float32") == "bfloat16" and device == "cpu" and not has_bfloat16():
+        raise ValueError("algo.ranking 'bfloat16': this processor has no such products, they take AVX-512; use float32")
 
 
 def take(candidates: Tensor, index: Tensor) -> Tensor:
@@ -41,9 +48,10 @@ def best_samples(
     """P_K(s), the top K of N samples of a policy by the critic's (pessimistic) value, and the values of all N (Eq. 15).
 
     obs [..., 1, obs_dim] and noise [..., N, a] to [..., K, a] and [..., N]. With `precision` bfloat16 the networks' hidden
-    layers generate and score in it what is only ranked; the chosen samples are generated again in float32.
+    layers generate and score in it what is only ranked; the chosen samples are generated again in float32. A processor without
+    bfloat16 ranks in float32: it acts for a run that a GPU trains.
     """
-    lower = precision != "float32"
+    lower = precision != "float32" and (obs.device.type != "cpu" or has_bfloat16())
     with torch.autocast(obs.device.type, torch.bfloat16, enabled=lower):
         samples = policy.sample(obs, noise)
         values = pessimistic(critic(obs, samples), pessimism)

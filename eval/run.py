@@ -22,6 +22,7 @@ from typing import Any
 import torch
 from tabulate import tabulate
 
+from algos.select import refuse_slow
 from envs.command import refuse
 from envs.rows import Starts
 from eval import video
@@ -29,7 +30,7 @@ from eval.config.command_line import parse
 from eval.config.config import Config
 from eval.config.listing import listing
 from eval.results import record
-from eval.results.folder import CHECKPOINT, RECORD, new_folder, saved_state, unfinished_folder
+from eval.results.folder import CHECKPOINT, RECORD, keep_kernel, new_folder, saved_state, unfinished_folder
 from eval.results.policy import Keeper
 from eval.results.provenance import describe, threads_of
 from eval.running.faults import Diverged, from_outside
@@ -79,14 +80,16 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
         return held.enter_context(closing(record.Writer(folder / RECORD)))
 
     device = choose_device(options.device)
+    refuse_slow(config.algo, device)
     if options.video:
         video.refuse_undrawable(config.task, options.keep_policies)
     resumed = open_record(unfinished_folder(config, options.runs)) if options.resume else None
     dataset = config.task.find_dataset(options.data)
     Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
     config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
-    begun = record.read(resumed.path).start["device"] if resumed else ""
-    threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun))
+    begun = record.read(resumed.path).start if resumed else {}
+    threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
+    keep_kernel(begun)
     start = describe(config, dataset, device, command)
     saved = saved_state(resumed.path.parent, config, start) if resumed else {}
     writer = resumed or open_record(held.enter_context(new_folder(config, options.runs)))

@@ -13,6 +13,7 @@ from torch import Generator
 from algos.base import Algorithm, Batch
 from algos.learner import Learner
 from backbones.base import Backbone, find
+from backbones.dense import has_bfloat16
 from envs.scripts.demonstration_dataset import generate_demos
 from envs.scripts.play import Script
 from envs.scripts.play_dataset import generate
@@ -56,6 +57,13 @@ def no_opengl() -> None:
 @pytest.fixture(autouse=True)
 def same_numbers_in_any_order_of_tests() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def bfloat16() -> None:
+    """Skips a test that computes in bfloat16 where the processor cannot."""
+    if not has_bfloat16():
+        pytest.skip("no products in bfloat16 on this processor")
 
 
 @pytest.fixture

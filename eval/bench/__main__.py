@@ -2,214 +2,40 @@
 
 For each method, phase, number of seeds, mode and precision of the ranking: the time of an update (median and quartiles), its
 floating-point operations, the time that these would take at the machine's measured rate of torch's own products `x @ w`, and
-the ratio of the two (above 1 where fused kernels are faster). Then for each method one action on the CPU, by one thread and by
-all, and one episode of evaluation; and the task's simulator and the generation of its data. Lines are timed in turn, round
-after round, beside a product, so other load on the machine moves all of them. `--vary` times further values of an option, to
-see how cost grows with it; `--plot` draws that.
+the ratio of the two (above 1 where other kernels are faster). Then the parts of a hidden layer, which explain the ratio; for
+each method one action and one episode of evaluation; the task's simulator and the generation of its data. Lines are timed in
+turn, round after round, beside a product, so other load on the machine moves all of them. `--vary` times further values of an
+option, to see how cost grows with it; `--plot` draws that.
 """
 
 import argparse
 import json
-import math
-import os
 import resource
-import statistics
 import sys
-import time
-import warnings
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Iterator
+from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
-import numpy as np
-import torch
 from tabulate import tabulate
-from torch.utils._pytree import tree_leaves
-from torch.utils.flop_counter import FlopCounterMode
 
-from algos.base import Batch, Phase
-from algos.learner import Actor, Learner
-from algos.learner.graph import WARM_UP
-from algos.select import Precision
-from envs.command import Parser, progress, refuse
+from algos.base import Phase
+from algos.select import Precision, refuse_slow
+from backbones.dense import kernel
+from envs.command import Parser, refuse
 from envs.files.whole import replaced
-from envs.task import Task
+from eval.bench.acting import time_actions, time_episodes, time_generation, time_simulator
+from eval.bench.clock import ROWS, WIDTH
+from eval.bench.layers import time_layers
+from eval.bench.updates import Line, Mode, time_updates
 from eval.config.config import Config
 from eval.config.configure import configure
 from eval.config.methods import METHODS
 from eval.results.provenance import commit, device_name, versions
 from eval.run import choose_device
-from eval.running.rollout import LIVE, rollouts
-from eval.running.simulator import outcomes
 
-Mode = Literal["eager", "compiled", "graph", "compiled graph"]
 COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
-
-
-def random_batch(config: Config, device: str) -> Batch:
-    """A batch of the configuration's shapes: the time of an update does not depend on its values."""
-    seeds, b, h = len(config.seeds), config.algo.batch_size, config.algo.horizon
-    generator = torch.Generator(device).manual_seed(0)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(seeds, b, *shape, generator=generator, device=device)
-
-    obs, next_obs = normal(config.task.obs_dim), normal(config.task.obs_dim)
-    action = normal(h * config.task.action_dim).clamp(-1, 1)
-    return Batch(obs, action, normal(h), torch.ones(seeds, b, h, device=device), next_obs, action)
-
-
-def seconds(function: Callable[[], Any], device: str = "cpu") -> float:
-    """Wall time of one call, the device's queue empty before and after."""
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    begun = time.perf_counter()
-    function()
-    if device.startswith("cuda"):
-        torch.cuda.synchronize()
-    return time.perf_counter() - begun
-
-
-def matrix_product(device: str) -> tuple[Callable[[], None], float]:
-    """A large float32 product of the networks' kind, repeated to last a while, and its floating-point operations."""
-    repeats = 8 if device == "cpu" else 64
-    x, w = torch.randn(4096, 512, device=device), torch.randn(512, 512, device=device)
-
-    def run() -> None:
-        for _ in range(repeats):
-            x @ w
-
-    return run, 2.0 * 4096 * 512 * 512 * repeats
-
-
-@dataclass
-class Line:
-    """Updates of one configuration in one phase, and what they took."""
-
-    config: Config
-    phase: Phase
-    device: str
-    mode: Mode
-    varied: dict[str, Any]  # the option whose value is not the preset's, that value and the preset's
-    times: list[float] = field(default_factory=list)
-    limits: list[float] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.learner, self.batch = self._learner(self.mode), random_batch(self.config, self.device)
-        # Graphs are recorded in the first updates, one for each set of networks that wait.
-        self.untimed = (WARM_UP + 2) * math.lcm(*self.config.algo.delays().values())
-        self.operations = count_operations(self._learner("eager"), self.batch)
-
-    def _learner(self, mode: Mode) -> Learner:
-        config, task = self.config, self.config.task
-        compile, graph = mode.startswith("compiled"), mode.endswith("graph")
-        learner = Learner(
-            config.algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, self.device, compile, graph
-        )
-        learner.begin(self.phase)
-        return learner
-
-    def update(self) -> None:
-        self.learner.update(self.batch, self.learner.draw())
-
-    def time(self, rate: float) -> None:
-        """One more update, beside what its operations would take at this rate of products."""
-        self.times.append(seconds(self.update, self.device))
-        self.limits.append(self.operations / rate)
-
-    def result(self) -> dict[str, Any]:
-        low, median, high = statistics.quantiles(self.times, n=4)
-        state = tree_leaves(self.learner.state_dict())
-        return {
-            **self.varied,
-            "method": self.config.method,
-            "phase": self.phase,
-            "seeds": len(self.config.seeds),
-            "mode": self.mode,
-            "ranking": getattr(self.config.algo, "ranking", "float32"),
-            "ms": 1e3 * median,
-            "ms_quartiles": [1e3 * low, 1e3 * high],
-            "gflop": self.operations / 1e9,
-            "state_mb": sum(x.nbytes for x in state if isinstance(x, torch.Tensor)) / 1e6,
-            "limit_ms": 1e3 * statistics.median(self.limits),
-            "share_of_limit": statistics.median(limit / t for limit, t in zip(self.limits, self.times, strict=True)),
-        }
-
-
-def count_operations(learner: Learner, batch: Batch) -> int:
-    """Floating-point operations of one update, in unfused kernels: the counter does not know the fused ones."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # switching the kernels speaks of GPUs that are not there
-        with torch.backends.mkldnn.flags(enabled=False), FlopCounterMode(display=False) as counter:
-            learner.update(batch, learner.draw())
-    return counter.get_total_flops()
-
-
-def time_updates(lines: list[Line], device: str, repeats: int) -> list[dict[str, Any]]:
-    """Every line once a round, each beside a matrix product, after the first updates of all."""
-    product, operations = matrix_product(device)
-    for line in progress(lines, desc="first updates", leave=False):
-        for _ in range(line.untimed):
-            line.update()
-    for _ in progress(range(repeats), desc="updates", leave=False):
-        for line in lines:
-            line.time(operations / seconds(product, device))
-    return [line.result() for line in lines]
-
-
-def time_actions(configs: dict[str, Config], threads: int, repeats: int) -> dict[str, float]:
-    """Milliseconds of one policy call for one observation on the CPU, by method: `repeats` rounds of the methods in turn, each
-    with ten calls in a row, since the networks of a policy in use lie in the cache."""
-    actors = {name: untrained(config) for name, config in configs.items()}
-    times: dict[str, list[float]] = {name: [] for name in configs}
-    rng, before = np.random.default_rng(0), torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        for _ in range(repeats):
-            for name, actor in actors.items():
-                act = partial(actor, np.zeros((1, configs[name].task.obs_dim), np.float32), [rng])
-                times[name] += [seconds(act) for _ in range(10)]
-    finally:
-        torch.set_num_threads(before)
-    return {name: 1e3 * statistics.median(took) for name, took in times.items()}
-
-
-def untrained(config: Config) -> Actor:
-    """The policy of a fresh learner, on the CPU."""
-    task = config.task
-    return Learner(config.algo, config.backbone, task.obs_dim, task.action_dim, (0,)).actor(0).snapshot()
-
-
-def time_episodes(configs: dict[str, Config]) -> dict[str, float]:
-    """Seconds of an evaluation episode of an untrained policy in this process, which lasts as long as the task allows; as in an
-    evaluation, several run side by side."""
-    envs = [next(iter(configs.values())).task.make_env("post") for _ in range(LIVE)]
-    episodes = range(LIVE)
-    return {name: seconds(partial(rollouts, envs, untrained(config), 0, episodes)) / LIVE for name, config in configs.items()}
-
-
-def time_simulator(task: Task, steps: int = 300) -> float:
-    """Environment steps a second of one simulator under random actions, resets left out."""
-    env, rng, done, took = task.make_env("post"), np.random.default_rng(0), 0, 0.0
-    while done < steps:
-        env.reset(seed=done)
-        actions = rng.uniform(-1, 1, (steps - done, task.action_dim)).astype(np.float32)
-        begun = time.perf_counter()
-        done += sum(1 for _ in outcomes(env, actions))
-        took += time.perf_counter() - begun
-    return steps / took
-
-
-def time_generation(task: Task) -> float | None:
-    """Rows a second of the task's data that one process generates, over one episode; None where there is no script."""
-    if not (episode := task.scripted_episode()):
-        return None
-    begun = time.perf_counter()
-    rows = episode()
-    return rows / (time.perf_counter() - begun)
 
 
 def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, Any]]]:
@@ -267,10 +93,13 @@ def main(arguments: list[str] | None = None) -> int:
         if device == "cpu" and any(mode.endswith("graph") for mode in options.modes):
             raise ValueError("mode graph: CUDA graphs need a GPU; on a CPU there are eager and compiled")
         configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
+        wanted = list(variants(options))
+        for config, _ in wanted:
+            refuse_slow(config.algo, device)
         lines = [
             Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode, varied)
             for mode in options.modes
-            for config, varied in variants(options)
+            for config, varied in wanted
             for seeds in (options.seeds[:1] if varied else options.seeds)
             for phase in options.phases
         ]
@@ -282,11 +111,12 @@ def main(arguments: list[str] | None = None) -> int:
         "versions": versions(),
         "commit": commit(),
         "device": device_name(device),
+        "kernel": kernel(),
         "preset": options.preset,
         "task": options.task,
         "updates": time_updates(lines, device, options.repeats),
-        "action_ms": time_actions(configs, 1, 20),
-        "action_ms_all_cores": time_actions(configs, os.cpu_count() or 1, 20),
+        "layers": time_layers(device, options.repeats),
+        "action_ms": time_actions(configs, 20),
         "episode_s": time_episodes(configs),
         "env_steps_per_s": time_simulator(task),
         "generated_rows_per_s": time_generation(task),
@@ -324,13 +154,14 @@ def show(record: dict[str, Any]) -> None:
         for u in record["updates"]
     ]
     print(tabulate(shown, headers="keys", disable_numparse=True))
-    one, every, episode = record["action_ms"], record["action_ms_all_cores"], record["episode_s"]
+    print(f"\na hidden layer, {ROWS} x {WIDTH}, kernel {record['kernel']}\n")
+    layers = [(name, *(f"{ms:.2f}" for ms in took.values())) for name, took in record["layers"].items()]
+    print(tabulate(layers, ["part", "ms", "with gradients"], disable_numparse=True))
     rows = record["generated_rows_per_s"]
     made = f", a process generates {rows:.0f} rows of data a second" if rows else ""
-    print(f"\non the CPU; the simulator takes {record['env_steps_per_s']:.0f} steps a second{made}\n")
-    actions = [(name, f"{one[name]:.2f}", f"{every[name]:.2f}", f"{episode[name]:.2f}") for name in one]
-    headers = ["method", "ms an action, one thread", "all cores", "s an episode of evaluation"]
-    print(tabulate(actions, headers, disable_numparse=True))
+    print(f"\non the CPU, by one thread; the simulator takes {record['env_steps_per_s']:.0f} steps a second{made}\n")
+    actions = [(name, f"{ms:.2f}", f"{record['episode_s'][name]:.2f}") for name, ms in record["action_ms"].items()]
+    print(tabulate(actions, ["method", "ms an action", "s an episode of evaluation"], disable_numparse=True))
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """A run's folder: its record, its checkpoint, and how an interrupted run is found again."""
 
+import os
 import shutil
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 
 import torch
 
+from backbones.dense import KERNEL, kernel
 from envs.files.whole import made, staged
 from eval.config.config import Config, name_of
 from eval.results import record
@@ -68,6 +70,14 @@ def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
             raise ValueError(f"{run.path.parent}: its {part} has {field} {before}, here it is {here}; start a new run")
     if run.start["device"].startswith("cpu") != now["device"].startswith("cpu"):
         raise ValueError(f"{run.path.parent}: its device is {run.start['device']}, here it is {now['device']}; choose --device")
+
+
+def keep_kernel(begun: dict[str, Any]) -> None:
+    """This process computes with the kernel of the run that began with this line. ValueError where it cannot."""
+    if recorded := begun.get("kernel"):  # a fresh run has none yet, records from before the choice never
+        os.environ.setdefault(KERNEL, recorded)
+        if (here := kernel()) != recorded:
+            raise ValueError(f"kernel {here}: the run to resume has {recorded}; {KERNEL}={recorded} chooses it where it is")
 
 
 def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 
+from backbones.dense import kernel
 from envs.dataset import Dataset
 from envs.physics import physics_fingerprint
 from eval.config.config import Config
@@ -31,6 +32,7 @@ def describe(config: Config, dataset: Dataset, device: str, command: str) -> dic
         "versions": versions(),
         "commit": commit(),
         "device": device_name(device),
+        "kernel": kernel(),
     }
 
 

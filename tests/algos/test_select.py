@@ -68,6 +68,7 @@ def networks_of_dfp(ranking: str) -> tuple[Nets, Tensor, Tensor]:
     return nets, torch.randn(64, 7, generator=generator), torch.randn(64, 16, 6, generator=generator)
 
 
+@pytest.mark.usefixtures("bfloat16")
 @torch.no_grad()
 def test_what_bfloat16_ranks_highest_is_generated_in_float32_and_hardly_worse():
     nets, obs, noise = networks_of_dfp("bfloat16")
@@ -83,6 +84,7 @@ def test_what_bfloat16_ranks_highest_is_generated_in_float32_and_hardly_worse():
     assert 0 <= lost < 0.05 * gained
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_how_often_bfloat16_chooses_alike_is_watched():
     """The share of states for which both precisions choose the same of `watch`'s samples, counted by hand."""
     obs = torch.randn(1, 200, 7, generator=torch.Generator().manual_seed(0))
@@ -98,6 +100,14 @@ def test_how_often_bfloat16_chooses_alike_is_watched():
     assert 0.5 < (exact == rough).float().mean() < 1 and "same_choice" not in seen["float32"]
 
 
+@torch.no_grad()
+def test_a_processor_without_bfloat16_ranks_in_float32(monkeypatch):
+    monkeypatch.setattr("algos.select.has_bfloat16", lambda: False)
+    nets, obs, noise = networks_of_dfp("bfloat16")
+    assert torch.equal(best_of_n(nets, obs, noise, precision="bfloat16"), best_of_n(nets, obs, noise))
+
+
+@pytest.mark.usefixtures("bfloat16")
 def test_bfloat16_ranking_leaves_the_loss_in_float32_and_near():
     losses = {}
     for ranking in ("float32", "bfloat16"):

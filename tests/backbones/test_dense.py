@@ -1,17 +1,21 @@
-"""The hidden layer on a CPU: another library's products, whose derivatives are torch's own of any order."""
+"""The hidden layer on a CPU, by each of its kernels: values, and derivatives of any order, are those of torch."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import torch
 from torch import Tensor, nn
 
-from backbones.dense import Dense, Product, dense_gelu
+from backbones.dense import KERNEL, Dense, Kernel, Product, dense_gelu, fastest, gelu, kernel
 
 
-@pytest.fixture
-def layer() -> Dense:
+@pytest.fixture(params=get_args(Kernel))
+def layer(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Dense:
+    monkeypatch.setenv(KERNEL, request.param)
     return Dense(7, 5)
 
 
@@ -71,17 +75,94 @@ def test_values_and_derivatives_are_torch_s(layer: Dense, derivative: Callable[.
     torch.testing.assert_close(derivative(dense_gelu, layer, x), derivative(plain, layer, x), rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("grad", [False, True])
+def test_gelu_is_torch_s_for_any_size_and_layout(grad: bool):
+    views = torch.randn(3, 4).T, torch.randn(4, 6)[:, ::2], torch.randn(1, 4).expand(3, 4)
+    for x in (torch.linspace(-30, 30, 200_001), *views, torch.randn(0, 4), torch.tensor(0.5)):
+        x = x.requires_grad_(grad)
+        torch.testing.assert_close(gelu(x), nn.functional.gelu(x, approximate="tanh"), rtol=1e-6, atol=1e-6)
+
+
+def test_derivatives_of_gelu_are_exact():
+    """Up to the third, beside float64."""
+    x = torch.linspace(-6, 6, 1001, requires_grad=True)
+    exact_x = x.detach().double().requires_grad_()
+    ours, exact = gelu(x), nn.functional.gelu(exact_x, approximate="tanh")
+    for _ in range(4):
+        torch.testing.assert_close(ours, exact.float(), rtol=1e-6, atol=1e-6)
+        (ours,) = torch.autograd.grad(ours.sum(), x, create_graph=True)
+        (exact,) = torch.autograd.grad(exact.sum(), exact_x, create_graph=True)
+
+
+def test_layers_and_their_gradients_can_be_mapped_over_inputs_and_parameters(layer: Dense):
+    x, weights = torch.randn(6, 3, 7), torch.randn(6, 5, 7)
+
+    def slope(dense: Layer) -> Callable[[Tensor, Tensor], Tensor]:
+        def of(weight: Tensor, x: Tensor) -> Tensor:
+            parameters = {"layer.weight": weight, "layer.bias": layer.bias}
+            return torch.func.functional_call(Caller(dense, layer), parameters, (x,)).square().sum()
+
+        return torch.func.grad(of)
+
+    ours, torch_s = (torch.func.vmap(slope(dense))(weights, x) for dense in (dense_gelu, plain))
+    torch.testing.assert_close(ours, torch_s, rtol=1e-4, atol=1e-5)
+    with torch.no_grad():
+        torch.testing.assert_close(torch.func.vmap(lambda x: dense_gelu(layer, x))(x), plain(layer, x))
+
+
 @pytest.mark.parametrize(("where", "value"), [("enabled", False), ("is_available", lambda: False)])
 def test_float64_and_a_library_that_is_off_or_missing_use_torch_s_product(
-    layer: Dense, monkeypatch: pytest.MonkeyPatch, where: str, value: Any
+    monkeypatch: pytest.MonkeyPatch, where: str, value: Any
 ):
+    monkeypatch.setenv(KERNEL, "fused")
     monkeypatch.setattr(Product, "forward", None)  # a call would fail
-    x = torch.randn(3, 7)
+    layer, x = Dense(7, 5), torch.randn(3, 7)
     with pytest.raises(TypeError):
-        dense_gelu(layer, x)
-    dense_gelu(layer.double(), x.double())
+        layer(x)
+    layer.double()(x.double())
     monkeypatch.setattr(f"torch.backends.mkldnn.{where}", value)
-    assert torch.equal(dense_gelu(layer.float(), x), plain(layer, x))
+    assert torch.equal(layer.float()(x), nn.functional.linear(x, layer.weight, layer.bias))
+    assert kernel() == "torch"
+
+
+def test_a_name_that_is_no_kernel_s_is_refused(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv(KERNEL, "fastest")
+    with pytest.raises(ValueError, match="DENSE_KERNEL 'fastest': there are fused, onednn, torch"):
+        Dense(7, 5)
+
+
+def test_a_kernel_is_chosen_once_and_for_the_processes_that_this_one_starts(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(KERNEL, raising=False)
+    monkeypatch.setattr("backbones.dense.fastest", lambda: "onednn")
+    assert Dense(7, 5).kernel == "onednn"
+    monkeypatch.setattr("backbones.dense.fastest", None)
+    assert Dense(7, 5).kernel == os.environ[KERNEL] == "onednn"
+    code = "from backbones.dense import Dense; print(Dense(7, 5).kernel)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "onednn\n"
+
+
+def test_what_takes_longer_is_not_chosen(monkeypatch: pytest.MonkeyPatch):
+    """A clock that only the kernels move, by what each takes."""
+    seconds, now = {"fused": 1.0, "onednn": 1.0, "torch": 1.0}, [0.0]
+
+    def takes(name: str) -> Callable[..., Tensor]:
+        def run(*_: Any) -> Tensor:
+            now[0] += seconds[name]
+            return torch.ones(1)
+
+        return run
+
+    monkeypatch.setattr("backbones.dense.time.perf_counter", lambda: now[0])
+    monkeypatch.setattr("backbones.dense.fused", takes("fused"))
+    monkeypatch.setattr("backbones.dense.product", takes("onednn"))
+    monkeypatch.setattr(nn.Linear, "forward", takes("torch"))
+    assert fastest() == "fused"
+    seconds["onednn"] = 0.92  # no clear margin
+    assert fastest() == "fused"
+    seconds |= {"onednn": 0.8, "torch": 0.75}
+    assert fastest() == "onednn"
+    seconds["torch"] = 0.5
+    assert fastest() == "torch"
 
 
 def test_a_layer_that_is_not_trained_gets_no_gradient(layer: Dense):

@@ -1,5 +1,6 @@
 """The networks, written out."""
 
+import pytest
 import torch
 from torch import nn
 
@@ -37,6 +38,7 @@ def test_inputs_are_joined_with_their_leading_axes_broadcast():
     assert both.shape == (4, 6, 5) and torch.equal(both[2, 5], torch.cat([a[2, 0], b[5]]))
 
 
+@pytest.mark.usefixtures("bfloat16")
 def test_the_last_layer_stays_in_float32_where_autocast_lowers_the_others():
     x = torch.randn(5, 3)
     for net in (MLP(3, 2, 64, 2, layer_norm=True), ResidualMLP(3, 2, 64, 2)):

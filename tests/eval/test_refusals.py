@@ -68,6 +68,24 @@ def test_a_user_without_a_home_learns_how_to_get_data(refused, tmp_path, monkeyp
     assert "python -m envs.generate lift" in refused("--task", "lift", "--data", str(tmp_path), "--runs", str(tmp_path))
 
 
+def test_a_precision_that_the_processor_lacks_is_refused(refused, monkeypatch):
+    monkeypatch.setattr("algos.select.has_bfloat16", lambda: False)
+    assert "this processor has no such products" in refused("--task", "probe-chain", "--algo.ranking", "bfloat16")
+
+
+def test_a_run_keeps_its_kernel(tiny, tiny_options, refused, tmp_path, monkeypatch):
+    monkeypatch.setenv("DENSE_KERNEL", "torch")
+    _, killed = tiny()
+    assert killed.start["kernel"] == "torch"
+    *lines, _end = killed.path.read_text().splitlines(keepends=True)
+    killed.path.write_text("".join(lines))
+    again = [*tiny_options, "--resume", "--runs", str(tmp_path / "runs")]
+    monkeypatch.setenv("DENSE_KERNEL", "onednn")
+    assert "kernel onednn: the run to resume has torch" in refused(*again)
+    monkeypatch.delenv("DENSE_KERNEL")
+    assert run.main(again) == 0 and os.environ["DENSE_KERNEL"] == "torch"
+
+
 def test_a_run_of_another_configuration_is_not_resumed(tiny, refused, tmp_path):
     _, killed = tiny()
     *lines, _end = killed.path.read_text().splitlines(keepends=True)

@@ -1,6 +1,5 @@
 """The command line: what it says and does when nothing is wrong."""
 
-import json
 import os
 import re
 import signal
@@ -11,10 +10,8 @@ from pathlib import Path
 import pytest
 
 from eval import run
-from eval.bench import __main__ as bench
 from eval.config.command_line import parse
 from eval.config.presets import PRESETS
-from tables.figures.growth import growth
 
 ROOT = Path(__file__).parents[2]
 
@@ -57,44 +54,3 @@ def test_list_names_everything(capsys):
     assert run.main(["--list"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("drifting", "meanflow", "dfp", "cube-quadruple-task[1-5]", "square", *PRESETS))
-
-
-def test_the_benchmark_counts_a_matrix_product_s_operations_and_leaves_a_record(tmp_path, capsys):
-    out = tmp_path / "b.json"
-    options = f"--methods fql dfp --task probe-chain --preset quick --ranking float32 bfloat16 --repeats 2 --out {out}"
-    assert bench.main(options.split()) == 0
-    record = json.loads(out.read_text())
-    assert record["device"].startswith("cpu, ") and "commit" in record
-    lines = {(u["method"], u["phase"], u["ranking"]): u for u in record["updates"]}
-    assert lines.keys() == {
-        (method, phase, ranking)
-        for method, ranking in (("fql", "float32"), ("dfp", "float32"), ("dfp", "bfloat16"))
-        for phase in ("offline", "online")
-    }
-    assert lines["dfp", "online", "float32"]["gflop"] > lines["dfp", "offline", "float32"]["gflop"] > 0
-    assert record["action_ms"].keys() == record["episode_s"].keys() == {"fql", "dfp"} and record["env_steps_per_s"] > 0
-    assert "of x @ w" in capsys.readouterr().out
-
-
-def test_the_benchmark_varies_one_option_at_a_time_and_draws_what_it_costs(tmp_path, capsys):
-    out, picture = tmp_path / "b.json", tmp_path / "b.png"
-    vary = "algo.num_candidates=4,64 backbone.width+algo.critic_width=32"
-    options = f"--methods dfp --task cube-single-task2 --preset quick --seeds 1 2 --vary {vary} --repeats 2"
-    assert bench.main([*options.split(), "--phases", "online", "--out", str(out), "--plot", str(picture)]) == 0
-    record = json.loads(out.read_text())
-    base, two_seeds, *varied = record["updates"]
-    assert [(u["vary"], u["value"], u["seeds"]) for u in varied] == [
-        ("algo.num_candidates", 4, 1),
-        ("algo.num_candidates", 64, 1),
-        ("backbone.width+algo.critic_width", 32, 1),
-    ]
-    assert two_seeds["gflop"] == 2 * base["gflop"] and two_seeds["state_mb"] == pytest.approx(2 * base["state_mb"], rel=0.01)
-    assert varied[2]["gflop"] < varied[0]["gflop"] < base["gflop"] < varied[1]["gflop"]
-    assert record["generated_rows_per_s"] > 0 and record["peak_mb"] > 0
-    curves = growth(record, "online")
-    assert curves.keys() == {"seeds (1)", "N (8)", "width (256)"}
-    assert curves["N (8)"] == [(0.5, varied[0]["ms"] / base["ms"]), (1, 1), (8, varied[1]["ms"] / base["ms"])]
-    assert picture.read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(SystemExit):
-        bench.main(["--vary", "algo.no_such=1"])
-    assert "no_such" in capsys.readouterr().err
