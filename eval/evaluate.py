@@ -97,6 +97,7 @@ def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> 
         "versions": versions(),
         "commit": commit(),
         "device": device_name("cpu"),
+        "kernel": about.run.get("kernel"),
     }
 
 

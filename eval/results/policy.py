@@ -23,6 +23,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from algos.learner import Actor
+from backbones.dense import Dense, Kernel
 from envs.files.whole import staged
 from eval.config.config import Config
 from eval.results import record
@@ -140,6 +141,7 @@ def read_actor(about: About, **changes: Any) -> tuple[Config, Actor]:
     actor = Actor(config.algo, config.algo.policies(config.backbone), own, chunk_dim)
     for name, net in actor.modules.items():
         load(net, {key.partition(".")[2]: p for key, p in weights.items() if key.startswith(f"{name}.")}, about.path)
+        compute_as(net, about.run.get("kernel"))
     try:
         needed(actor, config.task.obs_dim)
     except AttributeError as error:
@@ -153,6 +155,13 @@ def load(net: nn.Module, weights: Mapping[str, Tensor], path: Path) -> None:
         net.load_state_dict(weights)
     except RuntimeError:
         raise ValueError(f"{path}: its weights do not fit its configuration, it is of another version") from None
+
+
+def compute_as(net: nn.Module, kernel: Kernel | None) -> None:
+    """Hidden layers by the run's kernel, so that they round as in its evaluation; runs from before the choice name none."""
+    for layer in net.modules():
+        if kernel and isinstance(layer, Dense):
+            layer.kernel = kernel
 
 
 def find(where: Path, phase: str | None = None, seed: int | None = None, step: Step = "last") -> list[About]:

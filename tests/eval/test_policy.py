@@ -12,6 +12,7 @@ from safetensors.torch import save_file
 from algos.base import Algorithm
 from algos.learner import Learner
 from backbones.base import Backbone, names
+from backbones.dense import Dense
 from eval.config.configure import configure
 from eval.policy import load
 from eval.results import policy
@@ -152,6 +153,19 @@ def test_a_chunk_is_taken_open_loop_until_reset(tmp_path):
     assert loaded(obs[0]).shape == (5,) and loaded.chunk(obs[0]).shape == (5, 5)
     with pytest.raises(ValueError, match=r"obs has shape \[3\], needed is \[28\] or \[n, 28\]"):
         loaded(np.ones(3))
+
+
+@pytest.mark.parametrize("kernel", ["torch", "onednn", "fused"])
+def test_a_policy_computes_by_its_run_s_kernel(tmp_path, kernel):
+    actor, path = kept(tiny_config("dfp", "drifting", **{"backbone.width": 64}), tmp_path)
+    run = policy.read_about(path).run
+    for net in actor.modules.values():
+        policy.compute_as(net, kernel)
+    policy.write(path, actor, {**run, "kernel": kernel}, {"seed": 0, "phase": "offline", "step": 1, **OUTCOME})
+    loaded, obs = load(path), np.random.default_rng(1).standard_normal((5, 28), np.float32)
+    layers = [layer for net in loaded.actor.modules.values() for layer in net.modules() if isinstance(layer, Dense)]
+    assert {layer.kernel for layer in layers} == {kernel}
+    assert np.array_equal(loaded.chunk(obs, np.random.default_rng(2)), act(actor, obs, [np.random.default_rng(2)] * 5))
 
 
 def test_loading_draws_nothing(tmp_path):
