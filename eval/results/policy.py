@@ -195,7 +195,10 @@ def kept(where: Path) -> list[About]:
     """Every policy below a folder, or the one in a file. ValueError in one line for what is not there or no policy."""
     if not where.exists():
         raise ValueError(f"{where}: no such file or folder")
-    return [read_about(path) for path in ([where] if where.is_file() else sorted(where.rglob(f"*{SUFFIX}")))]
+    if where.is_file():
+        return [read_about(where)]
+    whole = [path for path in sorted(where.rglob(f"*{SUFFIX}")) if not path.parent.name.startswith(".")]  # not under way
+    return [read_about(path) for path in whole]
 
 
 def preferred(policies: Sequence[About], step: Step) -> About:

@@ -141,6 +141,14 @@ def test_the_last_phase_the_first_seed_and_the_best_are_found(tmp_path):
     assert load(tmp_path, "offline", 11).about.seed == 11
 
 
+def test_a_file_under_way_is_no_policy_yet(tmp_path):
+    """A process that is killed as it writes leaves a hidden folder behind."""
+    _, path = kept(tiny_config("dfp", "drifting"), tmp_path)
+    (tmp_path / ".left").mkdir()
+    (tmp_path / ".left" / "online-9-seed0.safetensors").write_bytes(path.read_bytes()[:100])
+    assert load(tmp_path).about.path == path
+
+
 def test_a_chunk_is_taken_open_loop_until_reset(tmp_path):
     _, path = kept(tiny_config("dfp", "drifting"), tmp_path)
     loaded, obs = load(path), np.ones((3, 28))
