@@ -36,7 +36,7 @@ def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
     lower = torch.is_autocast_enabled("cpu")
     if by_onednn(x) and not torch.is_grad_enabled() and (lower or layer.kernel == "fused"):
         return fused(layer, x, torch.get_autocast_dtype("cpu") if lower else x.dtype)
-    return gelu(layer(x))
+    return gelu_(layer(x))
 
 
 def fused(layer: nn.Module, x: Tensor, dtype: torch.dtype) -> Tensor:
@@ -88,8 +88,8 @@ def fastest(rounds: int = 15, margin: float = 0.9) -> Kernel:
     layer.weight, layer.bias = nn.Parameter(x / 512), nn.Parameter(x[0])
     layers: dict[Kernel, Callable[[], Tensor]] = {
         "fused": lambda: fused(layer, x, x.dtype),
-        "onednn": lambda: gelu(product(x, layer.weight, layer.bias)),
-        "torch": lambda: gelu(layer(x)),
+        "onednn": lambda: gelu_(product(x, layer.weight, layer.bias)),
+        "torch": lambda: gelu_(layer(x)),
     }
     times, threads = dict.fromkeys(layers, math.inf), torch.get_num_threads()
     torch.set_num_threads(1)
@@ -108,15 +108,16 @@ def fastest(rounds: int = 15, margin: float = 0.9) -> Kernel:
     return chosen
 
 
-def gelu(x: Tensor) -> Tensor:
+def gelu_(x: Tensor) -> Tensor:
     """x sigmoid(2u), u = sqrt(2 / pi) (x + 0.044715 x^3): the tanh form of GELU, as 1 + tanh(u) = 2 sigmoid(2u).
 
-    On a CPU float32 is computed in this form: torch's tanh takes three times as long as its sigmoid.
+    On a CPU float32 is computed in this form: torch's tanh takes three times as long as its sigmoid. Where no gradient is
+    wanted `x` is overwritten: new memory would cost as much again.
     """
     if x.device.type != "cpu" or x.dtype != torch.float32 or torch.compiler.is_compiling():
         return nn.functional.gelu(x, approximate="tanh")
     transformed = torch._C._are_functorch_transforms_active()  # as autograd itself asks: vmap and jvp need the rules below
-    return Gelu.apply(x)[0] if torch.is_grad_enabled() or transformed else Gelu.value(x)
+    return Gelu.apply(x)[0] if torch.is_grad_enabled() or transformed else Gelu.value_(x)
 
 
 LINEAR, CUBIC = torch.tensor(2 * math.sqrt(2 / math.pi)), 2 * math.sqrt(2 / math.pi) * 0.044715  # 2u = LINEAR x + CUBIC x^3
@@ -127,11 +128,11 @@ class Gelu(torch.autograd.Function):
     """GELU and its slope, which the backward pass multiplies by. Of the slope the derivatives are torch's own, of any order."""
 
     @staticmethod
-    def value(x: Tensor) -> Tensor:
-        y = torch.empty_like(x, memory_format=torch.contiguous_format)
-        for a, b in zip(blocks(x), blocks(y), strict=True):
-            torch.addcmul(LINEAR, a, a, value=CUBIC, out=b).mul_(a).sigmoid_().mul_(a)
-        return y
+    def value_(x: Tensor) -> Tensor:
+        x = x.contiguous()
+        for a in blocks(x):
+            a.mul_(torch.addcmul(LINEAR, a, a, value=CUBIC).mul_(a).sigmoid_())
+        return x
 
     @staticmethod
     def forward(x: Tensor) -> tuple[Tensor, Tensor]:

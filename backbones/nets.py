@@ -5,7 +5,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from backbones.dense import Dense, dense_gelu, gelu
+from backbones.dense import Dense, dense_gelu, gelu_
 
 
 class MLP(nn.Module):
@@ -48,7 +48,7 @@ class ResidualMLP(nn.Module):
         h = self.first(joined(*inputs))
         for norm, widen, narrow in zip(self.norms, self.widen, self.narrow, strict=True):
             h = h + narrow(dense_gelu(widen, norm(h)))
-        return in_float32(self.last, gelu(h))
+        return in_float32(self.last, gelu_(h))
 
 
 def joined(*inputs: Tensor) -> Tensor:
