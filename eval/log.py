@@ -48,7 +48,7 @@ class WandB:
         wandb = import_extra("wandb", "log")
         folder.mkdir(parents=True, exist_ok=True)
         self.run = wandb.init(
-            project="drifting-field-policy",
+            project="steerbench",
             group=name_of(run),
             name=f"{name_of(run)} seed {seed}",
             config={**run.start["config"], "seed": seed},

@@ -31,6 +31,10 @@ class Policy:
         self.rng = np.random.default_rng(0)
         self._planned: list[np.ndarray] = []  # the rest of the chunk under way
 
+    def __repr__(self) -> str:
+        about = self.about
+        return f"<policy {self.config.method} on {self.task.name}, seed {about.seed}, {about.phase} step {about.step}>"
+
     @property
     def task(self) -> Task:
         """What it was trained to solve; `policy.task.make_env()` is the environment."""
