@@ -68,6 +68,9 @@ class Policy:
     def sample_with_log_prob(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         return self.backbone.sample_with_log_prob(self.net, obs, noise)
 
+    def log_prob(self, obs: Tensor, action: Tensor) -> Tensor:
+        return self.backbone.log_prob(self.net, obs, action)
+
     def noise_error(self, obs: Tensor, action: Tensor, noise: Noise) -> tuple[Tensor, Tensor]:
         return self.backbone.noise_error(self.net, obs, action, noise)
 

@@ -22,6 +22,10 @@ class Density(ABC):
     def sample_with_log_prob(self, net: Network, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """The actions that `sample` gives [..., a] and their log pi(a|s) [...], both with gradient to the network."""
 
+    @abstractmethod
+    def log_prob(self, net: Network, obs: Tensor, action: Tensor) -> Tensor:
+        """log pi(a|s) of given actions [..., a]: [...]."""
+
 
 class Score(ABC):
     """It predicts the noise in noisy actions x_t = alpha_t a + sigma_t noise: -e(s, x_t, t) / sigma_t is their score."""

@@ -44,3 +44,6 @@ class Gaussian(PerPositive, Density):
         mean, log_std = self.moments(net, obs)
         action = mean + log_std.exp() * noise
         return action.clamp(-1, 1), -negative_log_likelihood(mean, log_std, action).sum(-1)
+
+    def log_prob(self, net: Network, obs: Tensor, action: Tensor) -> Tensor:
+        return -negative_log_likelihood(*self.moments(net, obs), action).sum(-1)
