@@ -21,9 +21,10 @@ Noise = dict[str, Tensor]
 Info = dict[str, Tensor]  # scalars worth recording
 
 
-def option(default: Any, text: str) -> Any:
-    """A field of a configuration, with the sentence that `--help` shows for it."""
-    return field(default=default, metadata={"help": text})
+def option(default: Any, text: str, later: bool = False) -> Any:
+    """A field of a configuration, with the sentence that `--help` shows for it. One that came `later` is missing in older
+    files, whose runs were as with its default."""
+    return field(default=default, metadata={"help": text, "later": later})
 
 
 def normal(generator: Generator, *shape: int) -> Tensor:

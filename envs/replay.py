@@ -4,7 +4,8 @@
 
 The dataset's part stays on disk when its rows are memory maps. `uniform` draws from all of it. `shards` draws from the next
 million rows every 1000 offline steps, and online from those that were the last: so the published runs of cube-quadruple-100m
-read its files (QC, arXiv 2507.07969).
+read its files (QC, arXiv 2507.07969). With an `online_share` so many of a batch's chunks come from the seed's own rows, however
+few these are, and the others from the dataset: a half is balanced sampling (RLPD, arXiv 2302.02948).
 
 Rows are those of `envs.dataset`: an episode's final observation has a row of its own. A chunk may be drawn once the row with
 the observation after it is written, and until its first row is overwritten.
@@ -26,7 +27,7 @@ SHARD_STEPS = 1000
 
 class Replay:
     """Chunks of `horizon` transitions for S seeds. `capacity` is how many online rows each seed keeps; with `next_action`
-    batches have the actions of the chunk that follows."""
+    batches have the actions of the chunk that follows; `online_share` 0 draws from all rows alike."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Replay:
         device: str | torch.device = "cpu",
         order: DataOrder = "uniform",
         next_action: bool = False,
+        online_share: float = 0.0,
     ):
         if 0 < capacity <= horizon:
             raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
@@ -44,7 +46,7 @@ class Replay:
         self.data_starts = Starts(dataset.ends, horizon, self.device)
         self.shards = self.data_starts.shards() if order == "shards" else [range(len(self.data_starts))]
         self.shard: int | None = None  # the one drawn from last
-        self.next_action = next_action
+        self.next_action, self.online_share = next_action, online_share
         self.rings = [Ring(capacity) for _ in range(seeds)]
         self.starts = torch.zeros(seeds, capacity, dtype=torch.int64, device=self.device)
         self.is_start = torch.zeros(seeds * capacity, dtype=torch.bool, device=self.device)  # of the online rows
@@ -145,11 +147,22 @@ class Replay:
 
     def _draw_starts(self, seed: int, batch_size: int, generator: Generator, numbers: range) -> Tensor:
         ring, offline = self.rings[seed], len(numbers)
-        drawn = torch.randint(offline + ring.num_starts, (batch_size,), generator=generator, device=self.device)
+        drawn = self._draw_numbers(offline, ring.num_starts, batch_size, generator)
         if ring.num_starts == 0:
             return self.data_starts[numbers.start + drawn]
         online = self.starts[seed, (drawn - offline + ring.oldest_start) % self.capacity]
         return torch.where(drawn < offline, self.data_starts[numbers.start + drawn.clamp_max(offline - 1)], online)
+
+    def _draw_numbers(self, offline: int, online: int, batch_size: int, generator: Generator) -> Tensor:
+        """Numbers below `offline` are the dataset's starts, those from there on the seed's own."""
+
+        def draw(low: int, high: int, count: int) -> Tensor:
+            return torch.randint(low, high, (count,), generator=generator, device=self.device)
+
+        if self.online_share == 0 or online == 0:
+            return draw(0, offline + online, batch_size)
+        own = round(self.online_share * batch_size)
+        return torch.cat([draw(0, offline, batch_size - own), draw(offline, offline + online, own)])
 
 
 class Ring:

@@ -13,6 +13,7 @@ from backbones.base import Backbone, find, option
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
 
+WarmupActions = Literal["policy", "random"]
 SIZES = {"width", "depth", "critic_width", "critic_depth"}
 
 
@@ -29,8 +30,15 @@ class Config:
     changes: dict[str, Any]  # options in which the run is not the method in this preset
     seeds: tuple[int, ...] = option((0,), "seeds to train together in this process")
     offline_steps: int = option(1_000_000, "gradient steps on the dataset alone")
-    online_steps: int = option(1_000_000, "environment steps a seed, one gradient step each")
+    online_steps: int = option(1_000_000, "environment steps a seed")
     online_warmup: int = option(5_000, "online environment steps before the first online gradient step")
+    warmup_actions: WarmupActions = option(
+        "policy", "who acts until then: the policy, or random, an action drawn uniformly at every step", later=True
+    )
+    updates_per_step: int = option(1, "UTD: gradient steps for each online environment step", later=True)
+    online_share: float = option(
+        0.0, "share of an online batch that is drawn from online rows; 0.5 is balanced, 0 draws from all rows alike", later=True
+    )
     replay_capacity: int = option(0, "online rows kept a seed; 0 keeps all")
     data_order: DataOrder = option(
         "uniform", "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last"
@@ -50,7 +58,9 @@ class Config:
                 raise ValueError(f"{name} {getattr(self, name)}: must not be negative")
         if 0 < self.replay_capacity <= self.algo.horizon:
             raise ValueError(f"replay_capacity {self.replay_capacity}: must exceed the horizon, {self.algo.horizon}, or be 0")
-        for name in ("eval_every", "eval_episodes", "log_every"):
+        if not 0 <= self.online_share <= 1:
+            raise ValueError(f"online_share {self.online_share}: a share lies in [0, 1]")
+        for name in ("updates_per_step", "eval_every", "eval_episodes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:
@@ -92,10 +102,11 @@ def _check_numbers(part: Backbone | Algorithm, prefix: str) -> None:
 
 
 def _read_fields(cls: type, plain: Any, prefix: str) -> Any:
-    """A dataclass from plain values of all its fields and no others."""
+    """A dataclass from plain values of all its fields and no others; those that came later may be missing."""
     if not isinstance(plain, Mapping):
         raise ValueError(f"configuration: {prefix or 'it '}is {plain!r}, not an object with fields")
     hints, names = get_type_hints(cls), [f.name for f in dataclasses.fields(cls)]
+    plain = {f.name: f.default for f in dataclasses.fields(cls) if f.metadata.get("later")} | dict(plain)
     if missing := [name for name in names if name not in plain]:
         raise ValueError(f"configuration: no '{prefix}{missing[0]}'")
     if unknown := [name for name in plain if name not in names]:

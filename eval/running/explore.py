@@ -1,17 +1,23 @@
 """Exploring: the policy acts in an environment, a step at a time, while a simulator is ahead of it by up to a chunk."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from algos.learner import Actor
 from envs.replay import Replay
 from eval.config.config import Config
 from eval.running.rollout import TRAIN, action_rng, reset_seed
 from eval.running.simulator import Outcome, Simulator
 from eval.running.threads import one_thread
+
+Behaviour = Callable[[np.ndarray, Sequence[np.random.Generator]], np.ndarray]  # an actor, or what acts in its place
+
+
+def random_actions(action_dim: int) -> Behaviour:
+    """Uniform actions, one a call: for each generator a chunk [1, action_dim]."""
+    return lambda obs, rngs: np.stack([rng.uniform(-1, 1, (1, action_dim)).astype(np.float32) for rng in rngs])
 
 
 class Explorer:
@@ -32,7 +38,7 @@ class Explorer:
         self.planned: list[np.ndarray]  # the rest of the chunk under way
         self._leave_for(0)
 
-    def simulate(self, actor: Actor) -> None:
+    def simulate(self, behaviour: Behaviour) -> None:
         """Simulates the next step, and takes none: where this fails, all is as it was after the last one."""
         if self.outcome is None:
             if self.obs is None:
@@ -40,12 +46,12 @@ class Explorer:
             if not self.planned:
                 rng = action_rng(TRAIN, self.seed, self.episode, len(self.taken))
                 with one_thread():
-                    self._plan(list(actor(self.obs[None], [rng])[0]))
+                    self._plan(list(behaviour(self.obs[None], [rng])[0]))
             self.outcome = next(self.outcomes)
 
-    def step(self, actor: Actor, replay: Replay, index: int) -> None:
+    def step(self, behaviour: Behaviour, replay: Replay, index: int) -> None:
         """One environment step; its transition goes to the replay of the seed with this index."""
-        self.simulate(actor)
+        self.simulate(behaviour)
         assert self.outcome is not None
         obs, reward, terminated, truncated = self.outcome
         action = self.planned.pop(0)

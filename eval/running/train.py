@@ -5,7 +5,7 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from envs.workers import Lost
 from eval.config.config import Config
 from eval.results.folder import FORMAT, save_checkpoint
 from eval.results.record import Writer
-from eval.running.explore import Explorer
+from eval.running.explore import Behaviour, Explorer, random_actions
 from eval.running.faults import Diverged, out_of_memory
 from eval.running.rollout import Evaluator
 from eval.running.threads import Waiting
@@ -55,7 +55,14 @@ class Training:
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
         try:
             self.replay = Replay(
-                dataset, algo.horizon, len(config.seeds), capacity, device, config.data_order, algo.reads_next_action
+                dataset,
+                algo.horizon,
+                len(config.seeds),
+                capacity,
+                device,
+                config.data_order,
+                algo.reads_next_action,
+                config.online_share,
             )
         except Exception as error:
             if not out_of_memory(error):
@@ -132,11 +139,19 @@ class Training:
         return self.learner.update(self.batch, self.learner.draw())
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
-        for actor, explorer in zip(self.actors, self.explorers, strict=True):
-            explorer.simulate(actor)
+        warming_up = step <= self.config.online_warmup
+        behaviours: Sequence[Behaviour] = self.actors
+        if warming_up and self.config.warmup_actions == "random":
+            behaviours = [random_actions(self.config.task.action_dim)] * len(self.actors)
+        for behaviour, explorer in zip(behaviours, self.explorers, strict=True):
+            explorer.simulate(behaviour)
         for index, explorer in enumerate(self.explorers):
-            explorer.step(self.actors[index], self.replay, index)
-        return self._update(self.config.offline_steps) if step > self.config.online_warmup else None
+            explorer.step(behaviours[index], self.replay, index)
+        if warming_up:
+            return None
+        for _ in range(self.config.updates_per_step):
+            info = self._update(self.config.offline_steps)
+        return info
 
     def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:
         values = {name: value.tolist() for name, value in info.items()}

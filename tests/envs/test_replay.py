@@ -96,6 +96,19 @@ def test_chunks_are_drawn_uniformly():
     assert chisquare([found.count(start) for start in starts]).pvalue > 0.01
 
 
+@pytest.mark.parametrize("share", [0.5, 1.0])
+def test_a_share_of_a_batch_is_online(share: float):
+    """Exactly, and in each part drawn uniformly, whatever their numbers; while there is no online chunk, all is the dataset's."""
+    replay = Replay(dataset(), 2, seeds=1, capacity=30, online_share=share)
+    collector = Collector(replay, 0, [5, 9])
+    assert set(drawn(replay, count=500)) == data_starts(2)
+    collector.write(9)
+    found = drawn(replay, count=4000)
+    for starts, part in (data_starts(2), 1 - share), (collector.starts(), share):
+        times = [found.count(start) for start in starts]
+        assert sum(times) == part * 4000 and (part == 0 or chisquare(times).pvalue > 0.01)
+
+
 def test_shards_turn_offline_and_stay_online(monkeypatch: pytest.MonkeyPatch):
     """The published runs changed the file before steps 1000, 2000, ...: the first one served 999."""
     monkeypatch.setattr("envs.rows.SHARD_ROWS", 6)  # of 16 rows: one episode each

@@ -61,6 +61,12 @@ def test_a_missing_field_is_named(part, field):
         Config.from_json(plain)
 
 
+def test_a_field_that_came_later_may_be_missing():
+    config = configure()
+    plain = {name: value for name, value in config.to_json().items() if name != "online_share"}
+    assert Config.from_json(plain) == config
+
+
 def test_an_unknown_option_is_refused_with_the_nearest():
     with pytest.raises(ValueError, match=r"^unknown option 'algo.num_elits'; did you mean algo.num_elites"):
         configure(**{"algo.num_elits": 3})

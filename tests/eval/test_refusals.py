@@ -36,6 +36,8 @@ ROOT = Path(__file__).parents[2]
         ("--backbone.field both", "joint"),
         ("--offline-steps -1", "must not be negative"),
         ("--online-steps -5", "must not be negative"),
+        ("--online-share 1.5", "a share lies in [0, 1]"),
+        ("--updates-per-step 0", "at least 1"),
         ("--eval-episodes 0", "at least 1"),
         ("--algo.learning-rate inf", "must be a finite number"),
         ("--backbone.temperatures 0.1 nan", "must be"),
