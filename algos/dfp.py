@@ -28,7 +28,9 @@ class DFP(ActorCritic):
     elites_offline: bool = option(False, "use the top-K loss from the first offline step (the paper's offline RL setting)")
     best_of: int = option(16, "N': samples of which the best acts")
     target_best_of: int = option(16, "N' of the TD target; 1 is Eq. (1) as printed")
-    ranking: Precision = option("float32", "of what is only ranked; bfloat16 is faster, and what is chosen stays float32")
+    ranking: Precision = option(
+        "float32", "of what is only ranked; bfloat16 is faster, and what is chosen stays float32", later=True
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -41,7 +41,9 @@ class Config:
     )
     replay_capacity: int = option(0, "online rows kept a seed; 0 keeps all")
     data_order: DataOrder = option(
-        "uniform", "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last"
+        "uniform",
+        "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last",
+        later=True,
     )
     eval_every: int = option(100_000, "steps between evaluations; the end of each phase is always evaluated")
     eval_episodes: int = option(100, "episodes of an evaluation, for each seed")
@@ -78,7 +80,8 @@ class Config:
     def from_json(plain: Mapping[str, Any]) -> "Config":
         """The configuration that `to_json` wrote, equal to it and with the same digest.
 
-        ValueError in one line for a field that is unknown, missing or of another type, and for all that `Config` refuses.
+        A record that is older than a field has the field's default. ValueError in one line for a field that is unknown, missing
+        or of another type, and for all that `Config` refuses.
         """
         return _read_fields(Config, plain, "")
 

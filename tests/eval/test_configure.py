@@ -1,6 +1,7 @@
 """Configurations: layers of values, and what a record keeps of them."""
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -9,6 +10,9 @@ from eval.config.config import Config
 from eval.config.configure import configure
 from eval.config.methods import METHODS
 from eval.config.presets import PRESETS
+from eval.results.record import find
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -65,6 +69,16 @@ def test_a_field_that_came_later_may_be_missing():
     config = configure()
     plain = {name: value for name, value in config.to_json().items() if name != "online_share"}
     assert Config.from_json(plain) == config
+
+
+def test_every_committed_record_s_configuration_is_read():
+    for path in find(ROOT / "records"):
+        with open(path, encoding="utf-8") as file:
+            plain = json.loads(file.readline())["config"]
+        again = Config.from_json(plain).to_json()
+        for part in ("algo", "backbone"):
+            assert plain.pop(part).items() <= again[part].items(), path
+        assert plain.items() <= again.items(), path
 
 
 def test_an_unknown_option_is_refused_with_the_nearest():

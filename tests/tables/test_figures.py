@@ -19,7 +19,7 @@ from tables.figures.curves import common, final_scores, points, rows_of, summary
 from tables.figures.diagnostics import by_set, run_picture, series
 from tables.figures.estimates import improvements
 from tables.figures.figure import FIGURES, write_figure
-from tables.figures.style import looks
+from tables.figures.style import COLOURS, looks
 from tables.figures.success import online_curves, success_curves
 from tables.spec import TABLES, Row, rows
 
@@ -188,7 +188,7 @@ def lab(colour: str, vision: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("vision", [np.eye(3), DEUTERANOPIA, PROTANOPIA], ids=["full", "deuteranopia", "protanopia"])
 def test_colours_stay_apart_for_colour_blind_readers(vision):
     """Twenty units of CIELAB are ten times what is just noticeable."""
-    figures = [figure.rows for figure in FIGURES.values()] + [rows(*list(METHODS)[:9])]
+    figures = [figure.rows for figure in FIGURES.values()] + [rows(*COLOURS)]
     for shown in figures:
         colours = {look["color"] for look in looks(shown[:9]).values()}
         seen = [lab(colour, np.array(vision)) for colour in colours]
