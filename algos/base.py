@@ -86,6 +86,9 @@ class Algorithm(ABC):
     learning_rate: float = option(3e-4, "of Adam")
     final_rate: float = option(1.0, "share of the learning rate that is left, linearly, at the end of the offline phase")
     batch_size: int = option(256, "chunks an update")
+    max_grad_norm: float = option(
+        0.0, "bound of the gradient's norm, over all networks of a seed together, before Adam; 0: none", later=True
+    )
 
     def __post_init__(self) -> None:
         for name in ("horizon", "batch_size"):
@@ -95,6 +98,8 @@ class Algorithm(ABC):
             raise ValueError(f"algo.learning_rate {self.learning_rate}: must be > 0")
         if not 0 < self.final_rate <= 1:
             raise ValueError(f"algo.final_rate {self.final_rate}: a share in (0, 1]; 1 keeps the learning rate")
+        if self.max_grad_norm < 0:
+            raise ValueError(f"algo.max_grad_norm {self.max_grad_norm}: must not be negative")
 
     def misfit(self, backbone: Backbone) -> str:
         """Why this rule makes no sense with a backbone, in one line; empty where it does."""

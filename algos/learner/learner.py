@@ -95,8 +95,8 @@ class Learner:
         return info
 
     def _step(self, waiting: frozenset[str], batch: Batch, noise: dict[str, Any]) -> Info:
-        """Gradients; slow networks move toward the parameters from before the step; Adam's step, of all networks but those
-        waiting. It reads nothing from the device, so a graph of it can be replayed."""
+        """Gradients, bounded if asked for; slow networks move toward the parameters from before the step; Adam's step, of all
+        networks but those waiting. It reads nothing from the device, so a graph of it can be replayed."""
         losses, info = self._losses(self._networks, self.axis.inputs(batch), self.axis.inputs(noise))
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
@@ -106,8 +106,15 @@ class Learner:
         for name in waiting:
             for p in leaves_of(name, self.trained):
                 p.grad = None  # Adam passes it over
+        norm = {"grad_norm": self._clip()} if self.algorithm.max_grad_norm else {}
         self.optimizer.step()
-        return {"loss": losses.detach(), **info}
+        return {"loss": losses.detach(), **norm, **info}
+
+    def _clip(self) -> Tensor:
+        """Bounds each seed's gradient; its norm before, [S]."""
+        gradients = [[p.grad for p in tree_leaves(part) if p.grad is not None] for part in self.trained]
+        norms = [self.axis.each(partial(clip_, bound=self.algorithm.max_grad_norm), own) for own in gradients]
+        return torch.stack(norms).flatten()
 
     def _loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:
         """The rule's loss of one seed, in this phase."""
@@ -163,6 +170,14 @@ class Learner:
     def _set_rate(self, rate: float) -> None:
         for group in self.optimizer.param_groups:
             group["lr"] = group["lr"].fill_(rate) if isinstance(group["lr"], Tensor) else rate
+
+
+def clip_(gradients: list[Tensor], bound: float) -> Tensor:
+    """Scales the gradients of one seed's networks, all alike, until their common norm is at most `bound`; the norm before."""
+    norm = torch.linalg.vector_norm(torch.stack([torch.linalg.vector_norm(g) for g in gradients]))
+    for g in gradients:
+        g.mul_((bound / norm).clamp_max(1))
+    return norm
 
 
 def is_gpu(device: torch.device) -> bool:

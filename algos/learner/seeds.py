@@ -47,6 +47,10 @@ class SeedAxis(ABC):
         """Networks of parameters in parts, as a mapped function takes them."""
 
     @abstractmethod
+    def each(self, function: Callable[..., Tree], *part: Tree) -> Tree:
+        """A function of one seed's tensors at every seed of one part."""
+
+    @abstractmethod
     def call(self, function: OfOneSeed, networks: Any, *inputs: Tree) -> Tree:
         """The function at every seed of one part."""
 
@@ -75,11 +79,14 @@ class Vmap(SeedAxis):
     def networks(self, params: list[Parameters], slow: list[Parameters]) -> list[Any]:
         return list(zip(params, slow, strict=True))
 
+    def each(self, function: Callable[..., Tree], *part: Tree) -> Tree:
+        return vmap(function)(*part)
+
     def call(self, function: OfOneSeed, networks: Any, *inputs: Tree) -> Tree:
         def of_one(networks: Any, *inputs: Tree) -> Tree:
             return function(self.bind(*networks, functional), *inputs)
 
-        return vmap(of_one)(networks, *inputs)
+        return self.each(of_one, networks, *inputs)
 
 
 class Loop(SeedAxis):
@@ -98,6 +105,9 @@ class Loop(SeedAxis):
 
     def networks(self, params: list[Parameters], slow: list[Parameters]) -> list[Any]:
         return [self.bind(*both, holding) for both in zip(params, slow, strict=True)]
+
+    def each(self, function: Callable[..., Tree], *part: Tree) -> Tree:
+        return function(*part)
 
     def call(self, function: OfOneSeed, networks: Any, *inputs: Tree) -> Tree:
         return function(networks, *inputs)

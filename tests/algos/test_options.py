@@ -39,6 +39,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"value_samples": 0},
     {"target_samples": 0},
     {"actor_every": 0},
+    {"max_grad_norm": -1.0},
 ]
 
 
