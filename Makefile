@@ -17,7 +17,7 @@ quickstart: .venv/base data/cube-single-play-v0.npz
 	$(BIN)/python -m tables quick --runs runs
 
 test: .venv/dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 torture: .venv/dev
 	$(BIN)/python -m pytest -m torture

@@ -144,10 +144,10 @@ def test_the_next_shard_s_rows_are_read_ahead_once(folder, monkeypatch):
 def test_reading_ahead_ends_with_the_file(folder):
     _, data = in_memory_and_mapped(folder)
     for rows in (range(150, 200), range(190, 300)):
-        read_ahead([data.obs, data.mask], rows).join(timeout=10)
+        read_ahead([data.obs, data.mask], rows).join(timeout=120)
     Path(str(data.obs.filename)).unlink()
     thread = read_ahead([data.obs], range(10))
-    thread.join(timeout=10)
+    thread.join(timeout=120)
     assert not thread.is_alive()
 
 

@@ -24,7 +24,7 @@ def test_sigterm_saves_and_stops(tmp_path):
     while not list(tmp_path.glob("*/checkpoint.pt")):
         assert running.poll() is None, running.communicate()[1]
     running.send_signal(signal.SIGTERM)
-    output, errors = running.communicate(timeout=60)
+    output, errors = running.communicate(timeout=600)
     assert errors == "", "TQDM_DISABLE turns off every bar"
     assert running.returncode == 128 + signal.SIGTERM
     assert "continue with: python -m eval.run --task probe-chain" in output and output.strip().endswith("--resume")
