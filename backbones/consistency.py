@@ -19,9 +19,9 @@ Jump = Callable[[Tensor, Tensor], Tensor]  # f(x, sigma), the action that the pa
 SIGMA_MIN, SIGMA_DATA, RHO = 0.002, 0.5, 7  # those of arXiv 2303.01469, section C
 
 
-def noise_levels(count: int, sigma_max: float) -> Tensor:
+def noise_levels(count: int, sigma_max: float, device: torch.device | None = None) -> Tensor:
     """sigma_1 < ... < sigma_N from SIGMA_MIN to `sigma_max`, evenly spaced in sigma^(1/7) (arXiv 2303.01469, section 6)."""
-    return torch.linspace(SIGMA_MIN ** (1 / RHO), sigma_max ** (1 / RHO), count) ** RHO
+    return torch.linspace(SIGMA_MIN ** (1 / RHO), sigma_max ** (1 / RHO), count, device=device) ** RHO
 
 
 def boundary(network: Jump, x: Tensor, sigma: Tensor) -> Tensor:
@@ -61,7 +61,7 @@ class Consistency(PerPositive):
         return MLP(obs_dim + action_dim + 1, action_dim, self.width, self.depth, layer_norm=False)
 
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        levels = noise_levels(self.num_levels, self.sigma_max).to(generator.device)
+        levels = noise_levels(self.num_levels, self.sigma_max, generator.device)
         n = torch.randint(self.num_levels - 1, (batch, positives, 1), generator=generator, device=generator.device)
         return {"noise": normal(generator, batch, positives, action_dim), "sigma": levels[n], "next_sigma": levels[n + 1]}
 

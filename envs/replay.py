@@ -22,7 +22,17 @@ from envs.dataset import Dataset
 from envs.rows import MappedRows, Starts, read_ahead
 
 DataOrder = Literal["uniform", "shards"]
+COLUMNS = "obs", "action", "reward", "mask"
 SHARD_STEPS = 1000
+
+
+def staged(values: Any, device: torch.device) -> Tensor:
+    """Values on the host, from where a copy to the device with `non_blocking` lets the host go on.
+
+    For a GPU in pinned memory of their own, which torch gives to nobody else until such a copy has ended.
+    """
+    values = torch.as_tensor(values)
+    return values if device.type == "cpu" else values.pin_memory()
 
 
 class Replay:
@@ -60,12 +70,18 @@ class Replay:
 
         self.obs, self.action = storage(dataset.obs), storage(dataset.action)
         self.reward, self.mask = storage(dataset.reward), storage(dataset.mask)
+        columns = {name: getattr(self, name) for name in COLUMNS}
+        self.online = {
+            name: rows.online if isinstance(rows, MappedRows) else rows[self.data_rows :] for name, rows in columns.items()
+        }
 
     def add(self, seed: int, obs: Any, action: Any, reward: float, mask: float) -> None:
-        """One online transition of the seed with this index; its next observation is the next row of the same episode."""
+        """One online transition of the seed with this index; its next observation is the next row of the same episode. On a
+        GPU it waits for nothing."""
         row = self._next_row(seed, obs)
-        self.action[row] = torch.as_tensor(action)
-        self.reward[row], self.mask[row] = reward, mask
+        self._copy("action", row, action)
+        self.online["reward"][row].fill_(reward)  # `x[row] = reward` would wait
+        self.online["mask"][row].fill_(mask)
 
     def finish(self, seed: int, obs: Any) -> None:
         """The final observation of the episode."""
@@ -99,8 +115,8 @@ class Replay:
         """The online part; the dataset is not part of it."""
         rings = []
         for i, ring in enumerate(self.rings):
-            part = self._base(i) + torch.arange(min(ring.written, self.capacity), device=self.device)
-            rows = [getattr(self, name)[part].cpu() for name in ("obs", "action", "reward", "mask")]
+            part = slice(i * self.capacity, i * self.capacity + min(ring.written, self.capacity))
+            rows = [self.online[name][part].to("cpu", copy=True) for name in COLUMNS]
             counters = {**vars(ring), "is_start": ring.is_start.clone()}
             rings.append({"counters": counters, "starts": self.starts[i].to("cpu", copy=True), "rows": rows})
         return {"rings": rings}
@@ -110,22 +126,23 @@ class Replay:
             vars(self.rings[i]).update({**saved["counters"], "is_start": saved["counters"]["is_start"].clone()})
             self.starts[i] = saved["starts"]
             self.is_start[i * self.capacity : (i + 1) * self.capacity] = self.rings[i].is_start
-            for name, rows in zip(("obs", "action", "reward", "mask"), saved["rows"], strict=True):
-                getattr(self, name)[self._base(i) + torch.arange(len(rows), device=self.device)] = rows.to(self.device)
-
-    def _base(self, seed: int) -> int:
-        return self.data_rows + seed * self.capacity
+            for name, rows in zip(COLUMNS, saved["rows"], strict=True):
+                self.online[name][i * self.capacity :][: len(rows)] = rows
 
     def _next_row(self, seed: int, obs: Any) -> int:
-        ring, base = self.rings[seed], self._base(seed)
+        """Takes the seed's next row for an observation; returns its number among the online rows."""
+        ring, first = self.rings[seed], seed * self.capacity
         number = ring.next_start
         slot, start = ring.advance(self.horizon)
-        self.is_start[seed * self.capacity + slot] = False
+        self.is_start[first + slot].fill_(False)
         if start is not None:
-            self.starts[seed, number % self.capacity] = base + start
-            self.is_start[seed * self.capacity + start] = True
-        self.obs[base + slot] = torch.as_tensor(obs)
-        return base + slot
+            self.starts[seed, number % self.capacity].fill_(self.data_rows + first + start)
+            self.is_start[first + start].fill_(True)
+        self._copy("obs", first + slot, obs)
+        return first + slot
+
+    def _copy(self, column: str, row: int, values: Any) -> None:
+        self.online[column][row].copy_(staged(values, self.device), non_blocking=True)
 
     def _turn_to(self, step: int) -> range:
         """The numbers of the dataset's starts to draw from; a shard's successor is read ahead from its first step on."""

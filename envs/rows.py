@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from itertools import pairwise
 from threading import Thread
-from typing import Any
 
 import numpy as np
 import torch
@@ -58,7 +57,7 @@ class Starts:
 class MappedRows:
     """One column of a replay: the dataset's rows, on disk, and after them the online ones, in memory.
 
-    It is read and written by row numbers, as the tensor is that holds both when the dataset is in memory.
+    It is read by row numbers, as the tensor is that holds both when the dataset is in memory.
     """
 
     def __init__(self, data: np.memmap, online: int, device: torch.device):
@@ -73,9 +72,6 @@ class MappedRows:
         if (online := rows >= len(self.data)).any():
             found[online] = self.online[rows[online] - len(self.data)]
         return found
-
-    def __setitem__(self, rows: int | Tensor, values: Any) -> None:
-        self.online[rows - len(self.data)] = values
 
 
 def read_ahead(columns: Sequence[np.memmap], rows: range) -> Thread:

@@ -60,6 +60,7 @@ class Learner:
         self.optimizer = torch.optim.Adam(leaves, rate, fused=True, capturable=gpu)
 
         self._losses, self._watched = self.axis.map(self._loss), self.axis.map(self.algorithm.watch)
+        self._chosen = self.axis.map(self.algorithm.act)
         if compile:
             self._losses = torch.compile(self._losses)
         self.graph, self.updates = graph, 0
@@ -73,6 +74,7 @@ class Learner:
         self._trailing = self.axis.parts(self.slow)
         self._networks = self.axis.networks(self.trained, self._trailing)
         self._steps: dict[frozenset[str], Callable[..., Info]] = {}  # by the networks that wait
+        self._act = Graph(self._choose) if self.graph else self._choose
 
     def set_progress(self, share: float) -> None:
         """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
@@ -114,7 +116,7 @@ class Learner:
         """Bounds each seed's gradient; its norm before, [S]."""
         gradients = [[p.grad for p in tree_leaves(part) if p.grad is not None] for part in self.trained]
         norms = [self.axis.each(partial(clip_, bound=self.algorithm.max_grad_norm), own) for own in gradients]
-        return torch.stack(norms).flatten()
+        return self.axis.join(*norms)
 
     def _loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:
         """The rule's loss of one seed, in this phase."""
@@ -126,6 +128,15 @@ class Learner:
         noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.algorithm.noise_shape(self.chunk_dim)[1])
         noise = noise.expand(len(self.seeds), -1, -1)
         return self._watched(self._networks, self.axis.inputs(obs), self.axis.inputs(noise))
+
+    @torch.no_grad()
+    def act(self, obs: Tensor, noise: Tensor) -> Tensor:
+        """The next chunks of all seeds in one call: obs [S, n, obs_dim] and noise [S, n, *noise_shape] to [S, n, a]. They hold
+        until the next call."""
+        return self._act(obs, noise)
+
+    def _choose(self, obs: Tensor, noise: Tensor) -> Tensor:
+        return self._chosen(self._networks, self.axis.inputs(obs), self.axis.inputs(noise))
 
     def actor(self, index: int) -> Actor:
         """The policy of one seed as it is at each call: its modules share the memory of the learner's parameters."""

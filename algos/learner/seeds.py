@@ -19,7 +19,7 @@ from algos.base import Nets
 from algos.learner.binding import Parameters, functional, holding
 
 Tree = Any  # tensors in dicts, lists and named tuples
-OfOneSeed = Callable[..., Tree]  # of its networks and its inputs; returns scalars
+OfOneSeed = Callable[..., Tree]  # of its networks and its inputs
 
 ALIGNMENT = 64  # bytes; matrix products and optimisers round differently at other addresses
 
@@ -54,12 +54,15 @@ class SeedAxis(ABC):
     def call(self, function: OfOneSeed, networks: Any, *inputs: Tree) -> Tree:
         """The function at every seed of one part."""
 
+    @abstractmethod
+    def join(self, *results: Tensor) -> Tensor:
+        """One tensor [S, ...] of what the parts' calls returned."""
+
     def map(self, function: OfOneSeed) -> Callable[..., Tree]:
-        """The function at every seed: it takes lists of parts and returns tensors [S]."""
+        """The function at every seed: it takes lists of parts and returns tensors [S, ...]."""
 
         def of_all(*lists: list[Any]) -> Tree:
-            results = [self.call(function, *part) for part in zip(*lists, strict=True)]
-            return tree_map(lambda *xs: torch.stack(xs).flatten(), *results)
+            return tree_map(self.join, *[self.call(function, *part) for part in zip(*lists, strict=True)])
 
         return of_all
 
@@ -88,6 +91,10 @@ class Vmap(SeedAxis):
 
         return self.each(of_one, networks, *inputs)
 
+    def join(self, *results: Tensor) -> Tensor:
+        (result,) = results
+        return result
+
 
 class Loop(SeedAxis):
     """A call for each seed. All that it works on begins at aligned addresses, so that no bit depends on the other seeds."""
@@ -111,3 +118,6 @@ class Loop(SeedAxis):
 
     def call(self, function: OfOneSeed, networks: Any, *inputs: Tree) -> Tree:
         return function(networks, *inputs)
+
+    def join(self, *results: Tensor) -> Tensor:
+        return torch.stack(results)

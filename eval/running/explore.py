@@ -1,6 +1,6 @@
-"""Exploring: the policy acts in an environment, a step at a time, while a simulator is ahead of it by up to a chunk."""
+"""Exploring: policies act in environments, a step at a time, while simulators are ahead of them by up to a chunk."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,16 +8,9 @@ import torch
 
 from envs.replay import Replay
 from eval.config.config import Config
+from eval.running.plan import Plan
 from eval.running.rollout import TRAIN, action_rng, reset_seed
 from eval.running.simulator import Outcome, Simulator
-from eval.running.threads import one_thread
-
-Behaviour = Callable[[np.ndarray, Sequence[np.random.Generator]], np.ndarray]  # an actor, or what acts in its place
-
-
-def random_actions(action_dim: int) -> Behaviour:
-    """Uniform actions, one a call: for each generator a chunk [1, action_dim]."""
-    return lambda obs, rngs: np.stack([rng.uniform(-1, 1, (1, action_dim)).astype(np.float32) for rng in rngs])
 
 
 class Explorer:
@@ -33,30 +26,30 @@ class Explorer:
         self.seed = seed
         self.obs: np.ndarray | None  # what the next action answers to; None where an episode is to begin
         self.outcomes: Iterator[Outcome]  # of the chunk under way
-        self.outcome: Outcome | None  # of the next step, where that has been simulated
         self.taken: list[np.ndarray]  # actions since the reset
         self.planned: list[np.ndarray]  # the rest of the chunk under way
         self._leave_for(0)
 
-    def simulate(self, behaviour: Behaviour) -> None:
-        """Simulates the next step, and takes none: where this fails, all is as it was after the last one."""
-        if self.outcome is None:
-            if self.obs is None:
-                self.obs = self._reset()
-            if not self.planned:
-                rng = action_rng(TRAIN, self.seed, self.episode, len(self.taken))
-                with one_thread():
-                    self._plan(list(behaviour(self.obs[None], [rng])[0]))
-            self.outcome = next(self.outcomes)
+    def reset(self) -> Iterator[np.ndarray]:
+        """Begins the episode; its first observation, once it is there."""
+        return self.simulator.reset(reset_seed(TRAIN, self.seed, self.episode))
 
-    def step(self, behaviour: Behaviour, replay: Replay, index: int) -> None:
-        """One environment step; its transition goes to the replay of the seed with this index."""
-        self.simulate(behaviour)
-        assert self.outcome is not None
-        obs, reward, terminated, truncated = self.outcome
+    def asks(self) -> tuple[np.ndarray, np.random.Generator]:
+        """What the next policy call answers to, and its noise."""
+        assert self.obs is not None
+        return self.obs, action_rng(TRAIN, self.seed, self.episode, len(self.taken))
+
+    def follow(self, chunk: Iterable[np.ndarray]) -> None:
+        """Begins these actions."""
+        self.planned = list(chunk)
+        self.outcomes = self.simulator.outcomes(list(self.planned))
+
+    def take(self, outcome: Outcome, replay: Replay, index: int) -> None:
+        """The next step, which came to this; its transition goes to the replay of the seed with this index."""
+        obs, reward, terminated, truncated = outcome
         action = self.planned.pop(0)
         replay.add(index, self.obs, action, reward, 0.0 if terminated else 1.0)
-        self.obs, self.outcome = obs, None
+        self.obs = obs
         self.taken.append(action)
         if terminated or truncated:
             replay.finish(index, obs)
@@ -70,19 +63,27 @@ class Explorer:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         self._leave_for(state["episode"])
-        self.obs = self._reset()
+        self.obs = next(self.reset())
         self.taken = list(state["taken"].numpy())
         outcomes = self.simulator.outcomes(self.taken)
         for _ in self.taken:
             self.obs = next(outcomes).obs
-        self._plan(list(state["planned"].numpy()))
-
-    def _plan(self, actions: list[np.ndarray]) -> None:
-        self.planned, self.outcomes = actions, self.simulator.outcomes(list(actions))
+        self.follow(state["planned"].numpy())
 
     def _leave_for(self, episode: int) -> None:
-        self.episode, self.obs, self.outcome = episode, None, None
+        self.episode, self.obs = episode, None
         self.taken, self.planned = [], []
 
-    def _reset(self) -> np.ndarray:
-        return self.simulator.reset(reset_seed(TRAIN, self.seed, self.episode))
+
+def explore(explorers: Sequence[Explorer], plan: Plan, replay: Replay) -> None:
+    """One environment step of every seed, side by side. Where one of them fails, no seed has taken it."""
+    resets = [(explorer, explorer.reset()) for explorer in explorers if explorer.obs is None]
+    for explorer, first in resets:
+        explorer.obs = next(first)
+    idle = {index: explorer for index, explorer in enumerate(explorers) if not explorer.planned}
+    if idle:
+        for index, chunk in plan({index: explorer.asks() for index, explorer in idle.items()}).items():
+            idle[index].follow(chunk)
+    outcomes = [next(explorer.outcomes) for explorer in explorers]
+    for index, (explorer, outcome) in enumerate(zip(explorers, outcomes, strict=True)):
+        explorer.take(outcome, replay, index)

@@ -4,7 +4,7 @@ import multiprocessing
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from multiprocessing.connection import Connection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -45,21 +45,17 @@ class Simulator:
             self._process.start()
             theirs.close()  # so that a simulator that died is an end of file here
 
-    def reset(self, seed: int) -> np.ndarray:
-        """The first observation of a new episode."""
+    def reset(self, seed: int) -> Iterator[np.ndarray]:
+        """The first observation of a new episode; it must be taken before the next call."""
         if self._env is not None:
-            return self._env.reset(seed=seed)[0]
-        with self._watched():
-            self._pipe.send(seed)
-            return self._pipe.recv()
+            return iter([self._env.reset(seed=seed)[0]])
+        return self._answers(seed)
 
     def outcomes(self, actions: list[np.ndarray]) -> Iterator[Outcome]:
         """The outcome of each action in turn, up to the end of the episode; all must be taken before the next call."""
         if self._env is not None:
             return outcomes(self._env, actions)
-        with self._watched():
-            self._pipe.send(actions)
-        return self._received()
+        return self._answers(actions)
 
     def close(self) -> None:
         if self._env is not None:
@@ -68,7 +64,13 @@ class Simulator:
             self._process.terminate()
             self._process.join()
 
-    def _received(self) -> Iterator[Outcome]:
+    def _answers(self, order: Any) -> Iterator[Any]:
+        """What the process answers, there when it is asked for; the order is given at once."""
+        with self._watched():
+            self._pipe.send(order)
+        return self._received()
+
+    def _received(self) -> Iterator[Any]:
         with self._watched():
             while True:
                 yield self._pipe.recv()

@@ -5,7 +5,8 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 """
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import torch
 
 from algos.base import Batch
 from algos.learner import Actor, Learner
+from algos.learner.learner import is_gpu
 from envs.command import progress
 from envs.dataset import Dataset
 from envs.replay import Replay
@@ -21,8 +23,9 @@ from envs.workers import Lost
 from eval.config.config import Config
 from eval.results.folder import FORMAT, save_checkpoint
 from eval.results.record import Writer
-from eval.running.explore import Behaviour, Explorer, random_actions
+from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
+from eval.running.plan import Plan, at_once, at_random, one_by_one
 from eval.running.rollout import Evaluator
 from eval.running.threads import Waiting
 
@@ -51,6 +54,8 @@ class Training:
         task, algo = config.task, config.algo
         self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph)
         self.actors = [self.learner.actor(index) for index in range(len(config.seeds))]
+        self.plan: Plan = partial(at_once, self.learner) if is_gpu(self.learner.device) else partial(one_by_one, self.actors)
+        self.plan_randomly: Plan = partial(at_random, task.action_dim)
         # The most that can come: each episode has one step at least and adds a row for its final observation.
         capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
         try:
@@ -140,13 +145,8 @@ class Training:
 
     def _explore_and_update(self, step: int) -> dict[str, torch.Tensor] | None:
         warming_up = step <= self.config.online_warmup
-        behaviours: Sequence[Behaviour] = self.actors
-        if warming_up and self.config.warmup_actions == "random":
-            behaviours = [random_actions(self.config.task.action_dim)] * len(self.actors)
-        for behaviour, explorer in zip(behaviours, self.explorers, strict=True):
-            explorer.simulate(behaviour)
-        for index, explorer in enumerate(self.explorers):
-            explorer.step(behaviours[index], self.replay, index)
+        acts_randomly = warming_up and self.config.warmup_actions == "random"
+        explore(self.explorers, self.plan_randomly if acts_randomly else self.plan, self.replay)
         if warming_up:
             return None
         for _ in range(self.config.updates_per_step):
@@ -154,7 +154,7 @@ class Training:
         return info
 
     def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:
-        values = {name: value.tolist() for name, value in info.items()}
+        values = dict(zip(info, torch.stack(list(info.values())).tolist(), strict=True))  # a GPU is waited for once
         for name, numbers in values.items():
             for seed, number in zip(self.config.seeds, numbers, strict=True):
                 if not np.isfinite(number):

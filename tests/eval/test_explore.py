@@ -1,5 +1,7 @@
 """An environment explored online is restored as it was."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,8 @@ from algos.learner import Learner
 from envs.dataset import Dataset
 from envs.replay import Replay
 from eval.config.configure import configure
-from eval.running.explore import Explorer
+from eval.running.explore import Explorer, explore
+from eval.running.plan import one_by_one
 
 
 @pytest.mark.parametrize("apart", [False, True], ids=["here", "in a process of its own"])
@@ -19,7 +22,7 @@ def test_a_simulator_is_restored_in_the_middle_of_an_episode(apart):
     def collected(explorer: Explorer, steps: int) -> np.ndarray:
         replay = Replay(rows, 5, 1, 100)
         for _ in range(steps):
-            explorer.step(actor, replay, 0)
+            explore([explorer], partial(one_by_one, [actor]), replay)
         return replay.obs[12 : 12 + steps].numpy().copy()
 
     explorer = Explorer(config, 0)
