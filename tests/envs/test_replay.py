@@ -98,7 +98,7 @@ def test_chunks_are_drawn_uniformly():
 
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_a_share_of_a_batch_is_online(share: float):
-    """Exactly, and in each part drawn uniformly, whatever their numbers; while there is no online chunk, all is the dataset's."""
+    """Exactly, and in each part drawn uniformly, whatever their numbers; before the first online chunk all is the dataset's."""
     replay = Replay(dataset(), 2, seeds=1, capacity=30, online_share=share)
     collector = Collector(replay, 0, [5, 9])
     assert set(drawn(replay, count=500)) == data_starts(2)
