@@ -33,7 +33,7 @@ class AWAC(ActorCritic):
         b = self.batch_size
         return {
             "fit": backbone.draw(generator, b, 1, action_dim),
-            "value": normal(generator, b, self.value_samples, action_dim),
+            "value": normal(generator, b, self.value_samples, backbone.noise_size(action_dim)),
         }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:

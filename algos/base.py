@@ -140,9 +140,9 @@ class Algorithm(ABC):
         """Scalars worth recording at log points, of the actions generated in states [B, obs_dim] from N noise vectors."""
         return spread_and_clipping(self.generate(nets, obs[:, None], noise))
 
-    def noise_shape(self, action_dim: int) -> tuple[int, int]:
+    def noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
         """Of the noise with which `act` chooses one action: N' candidates, and the size of a noise vector of `generate`."""
-        return 1, action_dim
+        return 1, backbone.noise_size(action_dim)
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         """The chunk to execute: obs [..., obs_dim] and noise [..., *noise_shape] to [..., a]."""
@@ -177,12 +177,12 @@ class ActorCritic(Algorithm):
 
     def draw(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         """Of the TD target's next actions, and of `actor_loss`."""
-        next_action = normal(generator, self.batch_size, *self.next_noise_shape(action_dim))
+        next_action = normal(generator, self.batch_size, *self.next_noise_shape(backbone, action_dim))
         return {"next_action": next_action} | self.draw_actor(backbone, generator, action_dim, phase)
 
-    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
+    def next_noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
         """Of the noise with which `next_values` chooses one next action; unless overridden as in `act`."""
-        return self.noise_shape(action_dim)
+        return self.noise_shape(backbone, action_dim)
 
     def next_values(self, nets: Nets, batch: Batch, noise: Tensor) -> Tensor:
         """Q_slow(s', a'), a' = act(s'), of which TD targets are made: noise [B, *next_noise_shape] to [E, B]."""

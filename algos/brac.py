@@ -31,8 +31,8 @@ class BRAC(ActorCritic):
         if self.target_samples < 1:
             raise ValueError(f"algo.target_samples {self.target_samples}: at least 1")
 
-    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
-        return self.target_samples, action_dim
+    def next_noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
+        return self.target_samples, backbone.noise_size(action_dim)
 
     def next_values(self, nets: Nets, batch: Batch, noise: Tensor) -> Tensor:
         obs = batch.next_obs[:, None]
@@ -40,7 +40,10 @@ class BRAC(ActorCritic):
 
     def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
         b = self.batch_size
-        return {"fit": backbone.draw(generator, b, 1, action_dim), "action": normal(generator, b, action_dim)}
+        return {
+            "fit": backbone.draw(generator, b, 1, action_dim),
+            "action": normal(generator, b, backbone.noise_size(action_dim)),
+        }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])

@@ -61,7 +61,7 @@ class DFP(ActorCritic):
             return {"fit": backbone.draw(generator, b, 1, action_dim)}
         return {
             "fit": backbone.draw(generator, b, self.num_elites + 1, action_dim),
-            "candidates": normal(generator, b, self.num_candidates, action_dim),
+            "candidates": normal(generator, b, self.num_candidates, backbone.noise_size(action_dim)),
         }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
@@ -90,11 +90,11 @@ class DFP(ActorCritic):
         exact, chosen = (best_of_n(nets, obs, noise, precision=precision) for precision in ("float32", self.ranking))
         return info | {"same_choice": (exact - chosen).abs().amax(-1).lt(1e-4).float().mean()}
 
-    def noise_shape(self, action_dim: int) -> tuple[int, int]:
-        return self.best_of, action_dim
+    def noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
+        return self.best_of, backbone.noise_size(action_dim)
 
-    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
-        return self.target_best_of, action_dim
+    def next_noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
+        return self.target_best_of, backbone.noise_size(action_dim)
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return best_of_n(nets, obs, noise, precision=self.ranking)

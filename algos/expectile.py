@@ -32,8 +32,8 @@ class ExpectileCritic(ActorCritic):
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
         return super().networks(backbone, obs_dim, action_dim) | {"value": Value(obs_dim, self.critic_width, self.critic_depth)}
 
-    def next_noise_shape(self, action_dim: int) -> tuple[int, int]:
-        return 0, action_dim  # V(s') asks for no action
+    def next_noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
+        return 0, backbone.noise_size(action_dim)  # V(s') asks for no action
 
     def next_values(self, nets: Nets, batch: Batch, noise: Tensor) -> Tensor:
         return nets.value(batch.next_obs)[None]

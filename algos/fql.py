@@ -25,9 +25,10 @@ class FQL(ActorCritic):
     normalize_q: bool = option(False, "divide the Q term by the batch's mean |Q|")
 
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
+        noise_size = backbone.noise_size(action_dim)
         return {
             "actor": backbone.network(obs_dim, action_dim),
-            "student": MLP(obs_dim + action_dim, action_dim, backbone.width, backbone.depth, layer_norm=False),
+            "student": MLP(obs_dim + noise_size, action_dim, backbone.width, backbone.depth, layer_norm=False),
             "critic": self.critic(obs_dim, action_dim),
         }
 
@@ -35,7 +36,7 @@ class FQL(ActorCritic):
         b = self.batch_size
         return {
             "fit": backbone.draw(generator, b, 1, action_dim),
-            "distill": normal(generator, b, action_dim),
+            "distill": normal(generator, b, backbone.noise_size(action_dim)),
         }
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:

@@ -48,8 +48,8 @@ class IQL(ExpectileCritic):
             "weight": weight.mean(),
         }
 
-    def noise_shape(self, action_dim: int) -> tuple[int, int]:
-        return self.num_samples, action_dim
+    def noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
+        return self.num_samples, backbone.noise_size(action_dim)
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         return best_of_n(nets, obs, noise, self.pessimism)

@@ -51,6 +51,10 @@ class Backbone(ABC):
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
         """The module to train; `action_dim` is a, the size of one flattened chunk."""
 
+    def noise_size(self, action_dim: int) -> int:
+        """Numbers of a noise vector of `sample`; by default as many as the action has."""
+        return action_dim
+
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
         """The random numbers that `losses` needs for `batch` states with `positives` target actions in all; by default none."""
         return {}
@@ -66,7 +70,8 @@ class Backbone(ABC):
 
     @abstractmethod
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:
-        """Actions in [-1, 1]: obs [..., obs_dim] and standard normal noise [..., a] to [..., a], leading axes broadcast."""
+        """Actions in [-1, 1]: obs [..., obs_dim] and standard normal noise [..., noise_size] to [..., a], leading axes
+        broadcast."""
 
 
 class PerPositive(Backbone):

@@ -1,6 +1,7 @@
 """Drifting policies: one pass from noise to action, trained by moving samples along a drifting field.
 
-Deng et al., "Generative Modeling via Drifting" (arXiv 2602.04770); Koo et al., "Drifting Field Policy" (arXiv 2605.07727).
+Deng et al., "Generative Modeling via Drifting" (arXiv 2602.04770); Koo et al., "Drifting Field Policy" (arXiv 2605.07727). What
+DriftQL (github.com/DT6A/driftql) does otherwise is an option: clipped goals, the Laplacian kernel, noise of another size.
 """
 
 import math
@@ -15,6 +16,7 @@ from backbones.base import Backbone, Info, Network, Noise, normal, option
 from backbones.nets import MLP
 
 Field = Literal["joint", "mean_shift"]
+Kernel = Literal["gaussian", "laplacian"]
 
 
 def distances(x: Tensor, y: Tensor) -> Tensor:
@@ -52,7 +54,7 @@ def joint_field(
     return field, unit, torch.stack(forces)
 
 
-def mean_shift(x: Tensor, y: Tensor, bandwidth: float, kernel: str = "gaussian", exclude_self: bool = False) -> Tensor:
+def mean_shift(x: Tensor, y: Tensor, bandwidth: float, kernel: Kernel = "gaussian", exclude_self: bool = False) -> Tensor:
     """Kernel mean shift: sum_j k(x_i, y_j) (y_j - x_i) / sum_j k(x_i, y_j), [B, G, a] (arXiv 2605.07727, Eq. 3).
 
     `kernel` is "gaussian", exp(-d^2 / 2h^2), or "laplacian", exp(-d / h). `exclude_self` drops the terms j = i (y is x).
@@ -65,7 +67,7 @@ def mean_shift(x: Tensor, y: Tensor, bandwidth: float, kernel: str = "gaussian",
 
 
 def mean_shift_field(
-    x: Tensor, positives: Tensor, bandwidths: Sequence[float], kernel: str = "gaussian", exclude_self: bool = False
+    x: Tensor, positives: Tensor, bandwidths: Sequence[float], kernel: Kernel = "gaussian", exclude_self: bool = False
 ) -> Tensor:
     """V = V+ - V-: attraction to the positives less attraction to the samples themselves, summed over bandwidths (Eq. 3)."""
     fields = [mean_shift(x, positives, h, kernel) - mean_shift(x, x, h, kernel, exclude_self) for h in bandwidths]
@@ -80,21 +82,31 @@ class Drifting(Backbone):
     num_generated: int = option(8, "N_gen: samples a state that attract to positives and repel each other")
     field: Field = option("joint", "joint: as the published runs; mean_shift: Eq. (3) as printed")
     exclude_self: bool = option(False, "mean_shift only: a sample does not count in its own repulsion")
+    kernel: Kernel = option("gaussian", "mean_shift only: gaussian, exp(-d^2 / 2h^2), or laplacian, exp(-d / h)", later=True)
+    unit_field: bool = option(False, "mean_shift only: divide a state's field by its root mean square", later=True)
+    clip_goals: bool = option(False, "clip what the samples regress onto to [-1, 1]", later=True)
+    noise_dim: int = option(0, "numbers of a noise vector; 0: as many as the action has", later=True)
     output_gain: float = option(1.0, "widens the initial output layer; 4 keeps modes apart at low temperature")
 
     def __post_init__(self) -> None:
-        if self.field not in get_args(Field):
-            raise ValueError(f"backbone.field '{self.field}': there are {', '.join(get_args(Field))}")
+        for name, known in ("field", Field), ("kernel", Kernel):
+            if getattr(self, name) not in get_args(known):
+                raise ValueError(f"backbone.{name} '{getattr(self, name)}': there are {', '.join(get_args(known))}")
+        if self.noise_dim < 0:
+            raise ValueError(f"backbone.noise_dim {self.noise_dim}: must not be negative")
         if not self.temperatures or min(self.temperatures) <= 0:
             raise ValueError(f"backbone.temperatures {self.temperatures}: every temperature must be > 0")
         if self.num_generated < 2:
             raise ValueError(f"backbone.num_generated {self.num_generated}: repulsion needs at least 2 samples")
 
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
-        return MLP(obs_dim + action_dim, action_dim, self.width, self.depth, False, self.output_gain)
+        return MLP(obs_dim + self.noise_size(action_dim), action_dim, self.width, self.depth, False, self.output_gain)
+
+    def noise_size(self, action_dim: int) -> int:
+        return self.noise_dim or action_dim
 
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
-        return {"generated": normal(generator, batch, self.num_generated, action_dim)}
+        return {"generated": normal(generator, batch, self.num_generated, self.noise_size(action_dim))}
 
     def losses(self, net: Network, obs: Tensor, sets: Mapping[str, Tensor], noise: Noise) -> tuple[dict[str, Tensor], Info]:
         """The drift loss of each set; all sets share the generated samples (arXiv 2605.07727, Eqs. 16, 18)."""
@@ -114,9 +126,13 @@ class Drifting(Backbone):
             if self.field == "joint":
                 drift, unit, force = joint_field(x, positives, self.temperatures)
             else:
-                drift, unit = mean_shift_field(x, positives, self.temperatures, exclude_self=self.exclude_self), x.new_ones(())
-                force = drift.square().mean()
+                drift = mean_shift_field(x, positives, self.temperatures, self.kernel, self.exclude_self)
+                unit, force = x.new_ones(()), drift.square().mean()
+                if self.unit_field:
+                    drift = drift / drift.square().mean((1, 2), keepdim=True).clamp_min(1e-8).sqrt()
             goal = x / unit + drift
+            if self.clip_goals:
+                goal = (goal * unit).clamp(-1, 1) / unit
         return (x / unit - goal).square().mean((1, 2)), unit * math.sqrt(x.shape[-1]), force.mean()
 
     def sample(self, net: Network, obs: Tensor, noise: Tensor) -> Tensor:

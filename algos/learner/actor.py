@@ -29,7 +29,7 @@ class Actor:
 
     def noise_shape(self) -> tuple[int, int]:
         """Of the noise with which one chunk is chosen: N' candidates, and the size of each one's noise."""
-        return self.algorithm.noise_shape(self.chunk_dim)
+        return self.algorithm.noise_shape(self.policies["actor"], self.chunk_dim)
 
     @torch.no_grad()
     def choose(self, obs: Tensor, noise: Tensor) -> Tensor:

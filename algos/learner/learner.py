@@ -125,7 +125,8 @@ class Learner:
     @torch.no_grad()
     def watch(self, obs: Tensor) -> Info:
         """What the policies do now in states [S, B, obs_dim] (`Algorithm.watch`), [S] each; the same noise at every call."""
-        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, self.algorithm.noise_shape(self.chunk_dim)[1])
+        _, size = self.algorithm.noise_shape(self.backbone, self.chunk_dim)
+        noise = normal(Generator(self.device).manual_seed(0), SAMPLES, size)
         noise = noise.expand(len(self.seeds), -1, -1)
         return self._watched(self._networks, self.axis.inputs(obs), self.axis.inputs(noise))
 

@@ -78,7 +78,7 @@ class Edited(ActorCritic):
         edit = self.policies(backbone)["edit"].network(obs_dim + action_dim, action_dim)
         return super().networks(backbone, obs_dim, action_dim) | {"edit": edit}
 
-    def noise_shape(self, action_dim: int) -> tuple[int, int]:
+    def noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
         return 1, 2 * action_dim
 
     def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:

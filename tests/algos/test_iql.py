@@ -17,10 +17,10 @@ def test_actor_loss_is_weighted_cloning(problem: Any, gradient: Any, alpha: floa
     assert all(g is None for g in gradient(loss, params["critic"] | params["value"]))
 
 
-def test_acting_takes_the_best_sample_by_the_smaller_q(problem: Any):
+def test_acting_takes_the_best_sample_by_the_smaller_q(problem: Any, tiny_backbone: Any):
     algo, nets, _, batch, _ = problem("iql", "flow", num_samples=7)
     noise = torch.randn(5, 7, 4)
     for obs, draws, action in zip(batch.obs, noise, algo.act(nets, batch.obs, noise), strict=True):
         samples = [nets.actor.sample(obs, draw) for draw in draws]
         torch.testing.assert_close(action, max(samples, key=lambda a: nets.critic(obs, a).amin().item()))
-    assert algo.noise_shape(4) == (7, 4)
+    assert algo.noise_shape(tiny_backbone("flow"), 4) == (7, 4)

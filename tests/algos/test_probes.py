@@ -87,7 +87,9 @@ def test_rules_that_weigh_or_choose_act_at_the_better_mode(name: str):
     """Half of the data lies at each mode; the second, 0.5, is the rewarded one. Rules that climb Q by its gradient are no part
     of this: between the modes, where no data is, the critic's values are arbitrary."""
     probe = Probe("probe-bandit", *OFFLINE[name]).train(400)
-    noise = torch.randn(500, *probe.learner.algorithm.noise_shape(probe.learner.chunk_dim), generator=probe.generator)
+    noise = torch.randn(
+        500, *probe.learner.algorithm.noise_shape(probe.learner.backbone, probe.learner.chunk_dim), generator=probe.generator
+    )
     actions = probe.learner.algorithm.act(probe.nets, torch.zeros(500, 1), noise)
     assert near(actions, 0.5) > 0.8 and near(actions, -0.5) < 0.1
 
