@@ -23,7 +23,7 @@ def at_once(learner: Learner, asked: Asked) -> dict[int, np.ndarray]:
     once."""
     algorithm, first = learner.algorithm, next(iter(asked.values()))[0]
     obs = np.zeros((len(learner.seeds), 1, *first.shape), np.float32)
-    noise = np.zeros((len(learner.seeds), 1, *algorithm.noise_shape(learner.chunk_dim)), np.float32)
+    noise = np.zeros((len(learner.seeds), 1, *algorithm.noise_shape(learner.backbone, learner.chunk_dim)), np.float32)
     for index, (seen, rng) in asked.items():
         obs[index] = seen
         rng.standard_normal(dtype=np.float32, out=noise[index, 0])
