@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from envs.dataset import check_finite
 from envs.files.npz import DEFLATE_LIMIT
 
 
@@ -56,7 +57,7 @@ def open_demos(path: Path) -> Iterator[Any]:
 
 def read_env_args(file: Any) -> dict[str, Any]:
     """The environment that the demonstrations were made in: 'env_name', 'env_kwargs' and more, as robomimic has them."""
-    text = _member(file, "data").attrs.get("env_args")
+    text = member(file, "data").attrs.get("env_args")
     try:
         env_args = json.loads(text)
     except (TypeError, ValueError):
@@ -68,12 +69,12 @@ def read_env_args(file: Any) -> dict[str, Any]:
 
 def train_demos(file: Any) -> list[str]:
     """Names of the demonstrations in mask/train, of all where the file has no such mask, in the order of their numbers."""
-    demos = list(_member(file, "data"))
+    demos = list(member(file, "data"))
     if not demos:
         raise ValueError("data has no demonstrations")
     if unknown := [name for name in demos if not re.fullmatch(r"demo_\d+", name)]:
         raise ValueError(f"data has {unknown[0]!r}, which is no demo_<number>")
-    if _has(file, "mask") and _has(_member(file, "mask"), "train"):
+    if has(file, "mask") and has(member(file, "mask"), "train"):
         train = _read_names(file, "mask/train")
         if not train:
             raise ValueError("mask/train is empty")
@@ -93,8 +94,7 @@ def read_array(file: Any, name: str, *shape: int | None) -> np.ndarray:
         need = ", ".join("any" if size is None else str(size) for size in shape)
         raise ValueError(f"{name} has shape {list(found)}, needed is [{need}]; is it the data of another task?")
     array = dataset[()]
-    if not np.isfinite(array).all():
-        raise ValueError(f"{name} has values that are not finite")
+    check_finite(name, array)
     return array
 
 
@@ -107,7 +107,7 @@ def _read_names(file: Any, name: str) -> set[str]:
 
 def _dataset(file: Any, name: str) -> Any:
     """The dataset at `name`, which must hold all its bytes itself."""
-    dataset = _member(file, name)
+    dataset = member(file, name)
     if not isinstance(dataset, _h5py().Dataset):
         raise ValueError(f"{name} is no dataset")
     if dataset.is_virtual or dataset.external:
@@ -117,11 +117,11 @@ def _dataset(file: Any, name: str) -> Any:
     return dataset
 
 
-def _member(group: Any, name: str) -> Any:
+def member(group: Any, name: str) -> Any:
     """The object at the path `name` below `group`; soft and external links on the way are refused, not followed."""
     h5py = _h5py()
     for part in name.split("/"):
-        if not isinstance(group, h5py.Group) or not _has(group, part):
+        if not isinstance(group, h5py.Group) or not has(group, part):
             raise ValueError(f"no {name!r} in {group.name}")
         if group.id.links.get_info(part.encode()).type != h5py.h5l.TYPE_HARD:
             raise ValueError(f"{part!r} of {name!r} is a link, which is not followed")
@@ -129,7 +129,7 @@ def _member(group: Any, name: str) -> Any:
     return group
 
 
-def _has(group: Any, name: str) -> bool:
+def has(group: Any, name: str) -> bool:
     """Whether `group` has an entry `name`; unlike `name in group`, this does not follow it when it is a link."""
     return bool(group.id.links.exists(name.encode()))
 

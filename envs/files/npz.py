@@ -27,6 +27,12 @@ class Header(NamedTuple):
     """Bytes before the first number."""
 
 
+def array_names(path: Path) -> list[str]:
+    """The names of the arrays in an .npz file."""
+    with _open_npz(path) as archive:
+        return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
 def read_headers(path: Path, shapes: dict[str, Shape]) -> dict[str, Header]:
     """The headers of the named arrays of an .npz file, which must be of equal length and have these shapes.
 

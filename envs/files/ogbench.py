@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from envs.command import progress
-from envs.dataset import check_actions
+from envs.dataset import check_actions, check_finite
 from envs.files.mapped import BLOCK_ROWS, write_columns
 from envs.files.npz import Shape, read_arrays, read_headers
 from envs.files.npz import read_blocks as read_raw_blocks
@@ -80,8 +80,7 @@ def _checked_rows(path: Path, rows: dict[str, np.ndarray]) -> dict[str, np.ndarr
     for key in ("observations", "actions"):
         rows[key] = rows[key].astype(np.float32, copy=False)
     for key, array in rows.items():
-        if not np.isfinite(array).all():
-            raise ValueError(f"{path}: {key} has values that are not finite")
+        check_finite(f"{path}: {key}", array)
     check_actions(f"{path}: actions", rows["actions"])
     rows["terminals"] = rows["terminals"].astype(bool)
     return rows
