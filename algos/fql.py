@@ -11,10 +11,18 @@ from typing import Any
 import torch
 from torch import Generator, Tensor, nn
 
-from algos.base import ActorCritic, Batch, Info, Nets, Phase
+from algos.base import ActorCritic, Batch, Info, Nets, Phase, Policy
 from algos.critic import climb
 from backbones.base import Backbone, normal, option
 from backbones.nets import MLP
+
+
+def imitate(nets: Nets, teacher: Policy, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """|student(s, noise) - sg teacher(s, noise)|^2, a scalar, and the values of the student's actions [B]."""
+    with torch.no_grad():
+        taught = teacher.sample(obs, noise)
+    action = nets.student(obs, noise)
+    return (action - taught).square().mean(), nets.constant.critic(obs, action.clamp(-1, 1)).mean(0)
 
 
 @dataclass(frozen=True)
@@ -41,11 +49,7 @@ class FQL(ActorCritic):
 
     def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
         bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
-        with torch.no_grad():
-            taught = nets.actor.sample(batch.obs, noise["distill"])
-        action = nets.student(batch.obs, noise["distill"])
-        distill = (action - taught).square().mean()
-        q = nets.constant.critic(batch.obs, action.clamp(-1, 1)).mean(0)
+        distill, q = imitate(nets, nets.actor, batch.obs, noise["distill"])
         loss = bc.mean() + self.distill_weight * distill - climb(q, self.normalize_q)
         return loss, info | {"bc_loss": bc.detach().mean(), "distill_loss": distill.detach()}
 

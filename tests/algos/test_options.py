@@ -12,7 +12,7 @@ ALGORITHMS = names("algos", Algorithm)
 
 
 def test_folder_holds_the_algorithms_of_the_study():
-    assert {"awac", "bc", "brac", "dfp", "fql", "iql", "rebrac", "srpo"} <= set(ALGORITHMS)
+    assert {"awac", "bc", "brac", "dfp", "edit", "fql", "iql", "qam", "rebrac", "srpo"} <= set(ALGORITHMS)
 
 
 @pytest.mark.parametrize("name", ALGORITHMS)
@@ -40,6 +40,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"target_samples": 0},
     {"actor_every": 0},
     {"max_grad_norm": -1.0},
+    {"edit_scale": -0.1},
 ]
 
 
