@@ -15,6 +15,8 @@ from envs.files.outside import flat, minari, robomimic
 from envs.files.outside.recording import Bounds, Recording, dataset_of
 from envs.files.sidecar import sha256
 
+SUFFIXES = (".npz", ".hdf5", ".h5")
+
 
 def read(
     source: str, keys: Sequence[str] = (), bounds: Bounds | None = None, rewards: tuple[float, float] = (-inf, inf)
@@ -37,6 +39,11 @@ def read(
     return data
 
 
+def is_source(text: str) -> bool:
+    """Whether `read` would take it for data: one of Minari's ids, a data file's name, or a folder."""
+    return text.startswith(minari.PREFIX) or Path(text).suffix in SUFFIXES or Path(text).is_dir()
+
+
 def _open(source: str, keys: Sequence[str]) -> tuple[list[Recording], list[Path]]:
     """What was recorded, and the files that hold it."""
     path = Path(source)
@@ -47,7 +54,7 @@ def _open(source: str, keys: Sequence[str]) -> tuple[list[Recording], list[Path]
         raise FileNotFoundError(f"no {source}; a dataset is an .npz or .hdf5 file, a folder of Minari's, or minari:<id>")
     if path.suffix == ".npz":
         return [flat.recording(npz.array_names(path), partial(_read_npz, path))], [path]
-    if path.suffix not in (".hdf5", ".h5"):
+    if path.suffix not in SUFFIXES:
         raise ValueError("neither .npz nor .hdf5")
     with hdf5.open_demos(path) as file:
         if hdf5.has(file, "data"):
