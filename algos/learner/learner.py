@@ -62,7 +62,7 @@ class Learner:
         self._losses, self._watched = self.axis.map(self._loss), self.axis.map(self.algorithm.watch)
         self._chosen = self.axis.map(self.algorithm.act)
         if compile:
-            self._losses = torch.compile(self._losses)
+            self._losses = torch.compile(self._losses, dynamic=False)
         self.graph, self.updates = graph, 0
         self.begin("offline")
 

@@ -1,11 +1,13 @@
-"""How fast everything is, beside this machine's rate of matrix products: `python -m eval.bench`.
+"""How fast everything is, and where the time goes: `python -m eval.bench`.
 
-For each method, phase, number of seeds, mode and precision of the ranking: the time of an update (median and quartiles), its
-floating-point operations, the time that these would take at the machine's measured rate of torch's own products `x @ w`, and
-the ratio of the two (above 1 where other kernels are faster). Then the parts of a hidden layer, which explain the ratio; for
-each method one action and one episode of evaluation; the task's simulator and the generation of its data. Lines are timed in
-turn, round after round, beside a product, so other load on the machine moves all of them. `--vary` times further values of an
-option, to see how cost grows with it; `--plot` draws that.
+For each method, phase, number of seeds, mode, precision of products and of the ranking: the time of an update (median and
+quartiles); the kernels that it launches where it is neither compiled nor recorded, its floating-point operations and the bytes
+that its kernels read and write; the time that the operations would take at the device's measured rate of torch's own products
+`x @ w`, and the bytes at that of a copy; and how many times the larger of these it takes (below 1 where other kernels are
+faster, or kernels are fused). Then the parts of a hidden layer; for each method one action and one episode of evaluation; the
+task's simulator and the generation of its data (`--updates-only` leaves these out). Lines are timed in turn, round after round,
+beside a product and a copy, so other load on the machine moves all of them. `--vary` times further values of an option, to see
+how cost grows with it; `--plot` draws that.
 """
 
 import argparse
@@ -28,11 +30,11 @@ from envs.files.whole import replaced
 from eval.bench.acting import time_actions, time_episodes, time_generation, time_simulator
 from eval.bench.clock import ROWS, WIDTH
 from eval.bench.layers import time_layers
-from eval.bench.updates import Line, Mode, time_updates
+from eval.bench.updates import Line, Mode, Products, time_updates
 from eval.config.config import Config
 from eval.config.configure import configure
 from eval.config.methods import METHODS
-from eval.results.provenance import commit, device_name, versions
+from eval.results.provenance import commit, device_name, processor, versions
 from eval.run import choose_device
 
 COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
@@ -69,6 +71,9 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--phases", nargs="+", choices=get_args(Phase), default=list(get_args(Phase)))
     parser.add_argument("--ranking", nargs="+", choices=get_args(Precision), default=["float32"], help="of methods that rank")
     parser.add_argument(
+        "--products", nargs="+", choices=get_args(Products), help="of float32 matrices (default: tf32 on a GPU, as runs)"
+    )
+    parser.add_argument(
         "--vary",
         type=option_values,
         nargs="+",
@@ -78,6 +83,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument("--device", default="auto")
     parser.add_argument("--repeats", type=int, default=10, help="timed updates of each line")
+    parser.add_argument("--updates-only", action="store_true", help="no layers, actions, episodes and simulator")
     parser.add_argument("--out", type=Path, help="also write the numbers to this file, as JSON")
     parser.add_argument("--plot", type=Path, help="also draw how an update's time grows, into this png or pdf file")
     options = parser.parse_args(arguments)
@@ -92,13 +98,17 @@ def main(arguments: list[str] | None = None) -> int:
         device = choose_device(options.device)
         if device == "cpu" and any(mode.endswith("graph") for mode in options.modes):
             raise ValueError("mode graph: CUDA graphs need a GPU; on a CPU there are eager and compiled")
+        products = options.products or ["float32" if device == "cpu" else "tf32"]
+        if device == "cpu" and "tf32" in products:
+            raise ValueError("products tf32: they need a GPU; a CPU has float32")
         configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
         wanted = list(variants(options))
         for config, _ in wanted:
             refuse_slow(config.algo, device)
         lines = [
-            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode, varied)
+            Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode, precision, varied)
             for mode in options.modes
+            for precision in products
             for config, varied in wanted
             for seeds in (options.seeds[:1] if varied else options.seeds)
             for phase in options.phases
@@ -106,22 +116,26 @@ def main(arguments: list[str] | None = None) -> int:
     except (ValueError, AttributeError) as error:
         refuse(error)
 
-    task = next(iter(configs.values())).task
     record: dict[str, Any] = {
         "versions": versions(),
         "commit": commit(),
         "device": device_name(device),
+        "processor": processor(),
         "kernel": kernel(),
         "preset": options.preset,
         "task": options.task,
         "updates": time_updates(lines, device, options.repeats),
-        "layers": time_layers(device, options.repeats),
-        "action_ms": time_actions(configs, 20),
-        "episode_s": time_episodes(configs),
-        "env_steps_per_s": time_simulator(task),
-        "generated_rows_per_s": time_generation(task),
-        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3,
     }
+    if not options.updates_only:
+        task = next(iter(configs.values())).task
+        record |= {
+            "layers": time_layers(device, options.repeats),
+            "action_ms": time_actions(configs, 20),
+            "episode_s": time_episodes(configs),
+            "env_steps_per_s": time_simulator(task),
+            "generated_rows_per_s": time_generation(task),
+        }
+    record["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
     show(record)
     if options.out:
         options.out.parent.mkdir(parents=True, exist_ok=True)
@@ -135,25 +149,42 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def show(record: dict[str, Any]) -> None:
-    """The record as tables; ratios are to the first line of the same phase."""
+    """The record as tables."""
     print(f"sizes of {record['task']}, preset {record['preset']}, {record['device']}\n")
-    varying = any("vary" in update for update in record["updates"])
-    first = {update["phase"]: update["ms"] for update in reversed(record["updates"])}
+    show_updates(record["updates"])
+    if "layers" in record:
+        show_others(record)
+
+
+def show_updates(updates: list[dict[str, Any]]) -> None:
+    """Ratios are to the first line of the same phase; what all lines have in common is not shown."""
+    first = {update["phase"]: update["ms"] for update in reversed(updates)}
+    same = [name for name in ("mode", "products", "ranking") if len({update[name] for update in updates}) == 1]
+    varying = any("vary" in update for update in updates)
     shown = [
         {
-            **{name: u[name] for name in ("method", "phase", "seeds", "mode", "ranking")},
+            **{name: u[name] for name in ("method", "phase", "seeds", "mode", "products", "ranking") if name not in same},
             **({"varied": f"{u['vary']} {u['value']}" if "vary" in u else ""} if varying else {}),
-            "ms an update": f"{u['ms']:.1f}",
-            "quartiles": "{:.1f}-{:.1f}".format(*u["ms_quartiles"]),
+            "ms an update": f"{u['ms']:.2f}",
+            "quartiles": "{:.2f}-{:.2f}".format(*u["ms_quartiles"]),
             "ratio": f"{u['ms'] / first[u['phase']]:.2f}",
+            "kernels": u["kernels"],
             "GFLOP": f"{u['gflop']:.1f}",
-            "x @ w ms": f"{u['limit_ms']:.1f}",
-            "of x @ w": f"{u['share_of_limit']:.0%}",
+            "x @ w ms": f"{u['limit_ms']:.2f}",
+            "GB": f"{u['moved_mb'] / 1e3:.2f}",
+            "copy ms": f"{u['memory_ms']:.2f}",
+            "x the larger": f"{u['times_larger']:.1f}",
             "state MB": f"{u['state_mb']:.0f}",
         }
-        for u in record["updates"]
+        for u in updates
     ]
+    if same:
+        print(", ".join(f"{name} {updates[0][name]}" for name in same) + "\n")
     print(tabulate(shown, headers="keys", disable_numparse=True))
+
+
+def show_others(record: dict[str, Any]) -> None:
+    """Layers, actions and episodes."""
     print(f"\na hidden layer, {ROWS} x {WIDTH}, kernel {record['kernel']}\n")
     layers = [(name, *(f"{ms:.2f}" for ms in took.values())) for name, took in record["layers"].items()]
     print(tabulate(layers, ["part", "ms", "with gradients"], disable_numparse=True))

@@ -1,4 +1,4 @@
-"""Seconds of a call, and the product that other times are measured in."""
+"""Seconds of a call, and the two rates of a device that other times are measured in: of products and of memory."""
 
 import time
 from collections.abc import Callable
@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 ROWS, WIDTH = 4096, 512  # of a hidden layer: sixteen candidates in each of 256 states, at the paper's width
+COPIED = 2**24  # numbers in float32, 64 MB: more than most caches hold
 
 
 def seconds(function: Callable[[], Any], device: str = "cpu") -> float:
@@ -30,3 +31,9 @@ def matrix_product(device: str) -> tuple[Callable[[], None], float]:
             x @ w
 
     return run, 2.0 * ROWS * WIDTH * WIDTH * repeats
+
+
+def memory_copy(device: str) -> tuple[Callable[[], object], int]:
+    """A copy from memory to memory, and the bytes that it reads and writes."""
+    source, target = torch.ones(2, COPIED, device=device)
+    return lambda: target.copy_(source), 2 * source.nbytes

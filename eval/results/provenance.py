@@ -1,5 +1,6 @@
 """Provenance: what a record says about the code, the data, the simulator and the machine behind its numbers."""
 
+import os
 import platform
 import re
 import subprocess
@@ -48,12 +49,12 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str | None:
-    """The commit that this code is, marked -dirty when files differ from it; None outside a git checkout."""
+    """The commit that this code is, -dirty when files differ from it; outside a git checkout what COMMIT says, or None."""
     command = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
-        return None
+        return os.environ.get("COMMIT")
 
 
 def device_name(device: str) -> str:

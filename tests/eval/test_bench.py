@@ -1,13 +1,18 @@
 """The benchmark: what a record of it holds, and what is drawn of it."""
 
 import json
+from contextlib import nullcontext
+from types import SimpleNamespace
 from typing import get_args
 
 import pytest
+import torch
+from torch._dynamo.testing import CompileCounterWithBackend
 
 from algos.select import Precision
 from backbones.dense import Kernel, has_bfloat16
 from eval.bench import __main__ as bench
+from eval.bench.updates import time_updates
 from tables.figures.growth import growth
 
 
@@ -29,7 +34,8 @@ def test_a_record_has_every_line(tmp_path, capsys):
     assert {"x @ w", "Dense", "GELU", "LayerNorm", "tanh"} < layers.keys() and record["kernel"] in get_args(Kernel)
     assert all(ms > 0 for took in layers.values() for ms in took.values())
     assert record["action_ms"].keys() == record["episode_s"].keys() == {"fql", "dfp"} and record["env_steps_per_s"] > 0
-    assert "of x @ w" in capsys.readouterr().out
+    assert all(u["kernels"] > 0 and u["moved_mb"] > u["state_mb"] and u["products"] == "float32" for u in record["updates"])
+    assert record["processor"] in record["device"] and "x the larger" in capsys.readouterr().out
 
 
 def test_one_option_varies_at_a_time(tmp_path, capsys):
@@ -60,3 +66,25 @@ def test_a_precision_that_the_processor_lacks_is_refused(refused, monkeypatch):
     monkeypatch.setattr("algos.select.has_bfloat16", lambda: False)
     options = "--methods dfp --task probe-chain --preset quick --ranking float32 bfloat16"
     assert "this processor has no such products" in refused(*options.split(), main=bench.main)
+
+
+def test_tf32_is_refused_on_a_cpu(refused):
+    options = "--methods bc --task probe-chain --device cpu --products float32 tf32"
+    assert refused(*options.split(), main=bench.main) == "error: products tf32: they need a GPU; a CPU has float32"
+
+
+def test_every_line_is_compiled(monkeypatch):
+    """Also those after the eighth: from then on Dynamo runs a function as it is."""
+    traced = CompileCounterWithBackend("eager")
+    for rate in ("matrix_product", "memory_copy"):
+        monkeypatch.setattr(f"eval.bench.updates.{rate}", lambda device: (list, 1))
+
+    def line(width):
+        net, x = torch.nn.Linear(width, 1), torch.ones(1, width)
+        update = torch.compile(lambda: net(x), backend=traced, dynamic=False)
+        return SimpleNamespace(
+            mode="compiled", untimed=2, precision=nullcontext, update=update, time=lambda *_: update(), result=dict
+        )
+
+    time_updates([line(width) for width in range(1, 11)], "cpu", 2)
+    assert traced.frame_count == 10
