@@ -46,7 +46,12 @@ def fused(layer: nn.Module, x: Tensor, dtype: torch.dtype) -> Tensor:
 
 
 def by_onednn(x: Tensor) -> bool:
-    """Whether oneDNN, which torch calls MKL-DNN, has this product; some builds of torch lack it, and it lacks float64."""
+    """Whether oneDNN, which torch calls MKL-DNN, has this product; some builds of torch lack it, and it lacks float64.
+
+    A compiler gets torch's own products: it cannot see into ours, and chooses kernels itself.
+    """
+    if torch.compiler.is_compiling():
+        return False
     onednn = torch.backends.mkldnn
     return x.device.type == "cpu" and x.dtype != torch.float64 and onednn.is_available() and bool(onednn.enabled)
 

@@ -114,7 +114,7 @@ def choose_device(name: str) -> str:
             raise RuntimeError
     except (RuntimeError, AssertionError):
         raise ValueError(f"device '{name}': not available here; use auto, cpu or cuda") from None
-    torch.backends.cuda.matmul.allow_tf32 = True
+    torch.backends.cuda.matmul.allow_tf32 = True  # of torch's three switches for it, the one that leaves a CPU's products alone
     return device
 
 

@@ -11,14 +11,15 @@ WARM_UP = 3  # calls launched kernel by kernel, in which optimisers, compilers a
 
 
 class Graph:
-    """`function` of trees of tensors on a GPU. After `WARM_UP` calls its kernels are recorded; every later call replays them.
+    """`function` of trees of tensors on one GPU. After `WARM_UP` calls its kernels are recorded; every later call replays them.
 
     What is recorded is which kernels run on which memory: shapes, numbers held by the host and the tensors that `function`
     reads or changes elsewhere are as they were then. What a call returns holds until the next.
     """
 
-    def __init__(self, function: Callable[..., Any]):
-        self.function, self.calls = function, 0
+    def __init__(self, function: Callable[..., Any], device: torch.device):
+        self.function, self.device, self.calls = function, device, 0
+        self.side = torch.cuda.Stream(device)
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, *inputs: Any) -> Any:
@@ -29,17 +30,17 @@ class Graph:
         if self.graph is None:
             self.inputs: list[Tensor] = [leaf.clone() for leaf in leaves]
             self.graph = torch.cuda.CUDAGraph()
-            with torch.cuda.graph(self.graph):
+            with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=self.side):
                 self.outputs = self.function(*tree_unflatten(self.inputs, structure))
         torch._foreach_copy_(self.inputs, leaves)
         self.graph.replay()
         return self.outputs
 
     def _warm_up(self, inputs: tuple[Any, ...]) -> Any:
-        """Off the default stream, as recording will be: autograd remembers the stream on which it saw a parameter first."""
-        side, current = torch.cuda.Stream(), torch.cuda.current_stream()
-        side.wait_stream(current)
-        with torch.cuda.stream(side):
+        """On the stream on which will be recorded: autograd remembers the one on which it saw a parameter first."""
+        current = torch.cuda.current_stream(self.device)
+        self.side.wait_stream(current)
+        with torch.cuda.stream(self.side):
             outputs = self.function(*inputs)
-        current.wait_stream(side)
+        current.wait_stream(self.side)
         return outputs

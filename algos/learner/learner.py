@@ -47,7 +47,7 @@ class Learner:
 
         fresh = [self._initial(obs_dim, seed) for seed in self.seeds]
         self.modules = fresh[0]
-        self.axis = (Vmap if gpu else Loop)(len(self.seeds), partial(bind, self.policies, self.modules))
+        self.axis = (Vmap if gpu and len(self.seeds) > 1 else Loop)(len(self.seeds), partial(bind, self.policies, self.modules))
         self.params: Parameters = {
             name: {key: self.axis.stack([nets[name].state_dict()[key] for nets in fresh]) for key in module.state_dict()}
             for name, module in self.modules.items()
@@ -74,7 +74,7 @@ class Learner:
         self._trailing = self.axis.parts(self.slow)
         self._networks = self.axis.networks(self.trained, self._trailing)
         self._steps: dict[frozenset[str], Callable[..., Info]] = {}  # by the networks that wait
-        self._act = Graph(self._choose) if self.graph else self._choose
+        self._act = Graph(self._choose, self.device) if self.graph else self._choose
 
     def set_progress(self, share: float) -> None:
         """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
@@ -91,7 +91,7 @@ class Learner:
         waiting = frozenset(name for name, every in self.algorithm.delays().items() if self.updates % every)
         if waiting not in self._steps:
             step = partial(self._step, waiting)
-            self._steps[waiting] = Graph(step) if self.graph else step
+            self._steps[waiting] = Graph(step, self.device) if self.graph else step
         info = self._steps[waiting](batch, noise)
         self.updates += 1
         return info

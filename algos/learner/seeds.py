@@ -1,8 +1,9 @@
 """Seeds side by side: their tensors stacked on a leading axis, and a function of one seed mapped over it.
 
-S seeds; a stacked tensor is [S, ...], its row i seed i's. `Vmap` makes one call for all seeds, as suits a GPU; `Loop` a call
-for each, as suits a CPU, where one seed fills the machine and vmap was slower. What one call works on is its part: a list of
-parts has one entry with `Vmap`, S with `Loop`.
+S seeds; a stacked tensor is [S, ...], its row i seed i's. `Vmap` makes one call for all seeds, as suits several on a GPU.
+`Loop` makes a call for each, as suits a CPU, where one seed fills the machine and vmap was slower, and one seed on a GPU: vmap
+would take more kernels for each layer. What one call works on is its part: a list of parts has one entry with `Vmap`, S with
+`Loop`.
 """
 
 import math

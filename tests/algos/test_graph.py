@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import product
 from typing import Any
-from unittest.mock import MagicMock
+from unittest.mock import MagicMock, call
 
 import numpy as np
 import pytest
@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from algos.base import Batch
 from algos.learner import Learner
+from algos.learner.graph import WARM_UP, Graph
 from envs.dataset import Dataset
 from envs.replay import Replay
 from eval.config.methods import METHODS
@@ -70,7 +71,7 @@ def record_on_tape(monkeypatch: pytest.MonkeyPatch, state: Callable[[], Any]) ->
     tapes = []
 
     @contextmanager
-    def recording(tape: Tape) -> Iterator[None]:
+    def recording(tape: Tape, stream: Any) -> Iterator[None]:
         tapes.append(tape)
         tensors = [x for x in tree_leaves(state()) if isinstance(x, Tensor)]
         before = [x.clone() for x in tensors]
@@ -80,7 +81,7 @@ def record_on_tape(monkeypatch: pytest.MonkeyPatch, state: Callable[[], Any]) ->
             for x, value in zip(tensors, before, strict=True):
                 x.copy_(value)
 
-    for name, fake in {"CUDAGraph": Tape, "graph": recording, "stream": nullcontext}.items():
+    for name, fake in {"CUDAGraph": Tape, "graph": recording, "stream": nullcontext, "device": nullcontext}.items():
         monkeypatch.setattr(torch.cuda, name, fake)
     for name in ("Stream", "current_stream"):
         monkeypatch.setattr(torch.cuda, name, MagicMock())
@@ -90,7 +91,12 @@ def record_on_tape(monkeypatch: pytest.MonkeyPatch, state: Callable[[], Any]) ->
 @pytest.mark.usefixtures("as_on_gpu")
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(
-    ("algorithm", "backbone", "options"), [(*pair, {}) for pair in PAIRS] + [("dfp", "drifting", {"ranking": "bfloat16"})]
+    ("algorithm", "backbone", "seeds", "options"),
+    [
+        *((*pair, (0, 1), {}) for pair in PAIRS),
+        ("dfp", "drifting", (0,), {}),
+        ("dfp", "drifting", (0, 1), {"ranking": "bfloat16"}),
+    ],
 )
 def test_replayed_updates_are_the_launched_ones(
     tiny_algorithm: Any,
@@ -99,17 +105,18 @@ def test_replayed_updates_are_the_launched_ones(
     monkeypatch: Any,
     algorithm: str,
     backbone: str,
+    seeds: tuple[int, ...],
     options: dict[str, Any],
     device: str,
 ):
     """Through both phases, under a falling learning rate, with networks that wait for every second update."""
 
     def learner(graph: bool) -> Learner:
-        return Learner(tiny_algorithm(algorithm, **options), tiny_backbone(backbone), 3, 2, (0, 1), device, graph=graph)
+        return Learner(tiny_algorithm(algorithm, **options), tiny_backbone(backbone), 3, 2, seeds, device, graph=graph)
 
-    launched, replayed = learner(False), learner(True)
     if device == "cpu":
         tapes = record_on_tape(monkeypatch, lambda: (replayed.params, replayed.slow, replayed.optimizer.state_dict()))
+    launched, replayed = learner(False), learner(True)
     for step in range(2 * UPDATES):
         results = []
         for each in (launched, replayed):
@@ -122,6 +129,21 @@ def test_replayed_updates_are_the_launched_ones(
     if device == "cpu":  # a recording for every phase and set of networks that wait
         assert len(tapes) == 2 * len(set(launched.algorithm.delays().values()) | {1})
     torch.testing.assert_close((replayed.params, replayed.slow), (launched.params, launched.slow), rtol=1e-5, atol=1e-6)
+
+
+def test_kernels_warm_up_and_are_recorded_on_one_stream_of_the_learner_s_device(monkeypatch: pytest.MonkeyPatch):
+    """Whichever device is the current one."""
+    cuda, device = MagicMock(), torch.device("cuda:1")
+    for name in ("CUDAGraph", "graph", "stream", "device", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, getattr(cuda, name))
+    graph = Graph(lambda x: x, device)
+    for _ in range(WARM_UP + 2):
+        graph(torch.ones(1))
+    cuda.Stream.assert_called_once_with(device)
+    assert cuda.stream.call_args_list == WARM_UP * [call(graph.side)]
+    cuda.device.assert_called_once_with(device)
+    cuda.graph.assert_called_once_with(graph.graph, stream=graph.side)
+    assert cuda.CUDAGraph().replay.call_count == 2
 
 
 @pytest.mark.usefixtures("as_on_gpu")

@@ -44,17 +44,33 @@ def test_slow_networks_follow_the_parameters_from_before_the_step(
                 assert step == 0 or not torch.equal(ours, slow[name][key])
 
 
-@pytest.mark.usefixtures("as_on_gpu")
+@pytest.mark.parametrize(
+    ("algorithm", "backbone", "seeds", "backend"),
+    [
+        ("dfp", "drifting", (0, 1), "aot_eager"),
+        ("dfp", "meanflow", (0,), "eager"),
+        ("rebrac", "deterministic", (0,), "eager"),
+        ("srpo", "diffusion", (0,), "eager"),
+    ],
+)
 def test_a_compiled_update_is_one_graph_and_the_eager_one(
-    tiny_learner: Any, random_batch: Any, monkeypatch: pytest.MonkeyPatch
+    tiny_learner: Any,
+    random_batch: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    algorithm: str,
+    backbone: str,
+    seeds: tuple[int, ...],
+    backend: str,
 ):
-    """With a backend that traces forward and backward as on a GPU, but generates no code; what it cannot trace raises."""
-    traced = CompileCounterWithBackend("aot_eager")
+    """Several seeds as on a GPU, one as on a CPU; `fullgraph` raises at what cannot be traced. Neither backend generates code,
+    but aot_eager traces the backward pass as well."""
+    traced = CompileCounterWithBackend(backend)
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=traced, fullgraph=True))
-    monkeypatch.setattr("backbones.dense.by_onednn", lambda x: False)
-    eager, compiled = (tiny_learner("dfp", "drifting", (0, 1), compile=compile) for compile in (False, True))
-    eager.begin("online")
-    compiled.begin("online")
+    monkeypatch.setattr("algos.learner.learner.is_gpu", lambda device: len(seeds) > 1)
+    options = {"seeds": seeds, "critic_depth": 1}
+    eager, compiled = (tiny_learner(algorithm, backbone, compile=compile, **options) for compile in (False, True))
+    for each in (eager, compiled):
+        each.begin("online")
     for step in range(2):
         batch, noise = random_batch(eager, step), eager.draw()
         torch.testing.assert_close(compiled.update(batch, noise), eager.update(batch, noise), rtol=1e-4, atol=1e-5)

@@ -141,6 +141,13 @@ def test_a_kernel_is_chosen_once_and_for_the_processes_that_this_one_starts(monk
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "onednn\n"
 
 
+def test_choosing_draws_no_random_numbers():
+    """The first network of a process measures while a seed's generator is in place."""
+    state = torch.get_rng_state()
+    fastest(rounds=1)
+    assert torch.equal(torch.get_rng_state(), state)
+
+
 def test_what_takes_longer_is_not_chosen(monkeypatch: pytest.MonkeyPatch):
     """A clock that only the kernels move, by what each takes."""
     seconds, now = {"fused": 1.0, "onednn": 1.0, "torch": 1.0}, [0.0]
