@@ -21,7 +21,13 @@ from tables.render import render, to_csv
 from tables.result import Result
 from tables.sources.runs import files, load
 
-COMMANDS = {"plan": "tables.plan", "compare": "tables.compare", "figure": "tables.figures.figure", "report": "tables.report"}
+COMMANDS = {
+    "plan": "tables.plan",
+    "compare": "tables.compare",
+    "leaderboard": "tables.leaderboard",
+    "figure": "tables.figures.figure",
+    "report": "tables.report",
+}
 
 
 def first_gap(result: Result) -> str:

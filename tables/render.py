@@ -49,15 +49,16 @@ def to_csv(results: Iterable[Result]) -> str:
     """A line for each number: full precision, mean, std and n apart, no title. Several tables share one header."""
     file = io.StringIO()
     out = csv.writer(file, lineterminator="\n")
-    out.writerow(["table", "row", "column", "phase", "mean", "std", "n", "wanted", "mark", "text", "notes"])
+    out.writerow(["table", "row", "column", "phase", "mean", "std", "n", "wanted", "mark", "text", "notes", "low", "high"])
     for result in results:
         for line in result.lines:
             for column, cell in zip(result.columns, line.cells, strict=True):
                 for phase, number in zip(result.phases, cell.numbers or (Number(),), strict=False):
                     values = ["" if value is None else f"{value:.10g}" for value in (number.mean, number.std)]
                     seeds = (number.n, cell.wanted) if cell.wanted else ("", "")
-                    notes = "; ".join(cell.notes)
-                    out.writerow([result.name, line.label, column, phase, *values, *seeds, number.mark, cell.word, notes])
+                    told = (number.mark, cell.word, "; ".join(cell.notes))
+                    bounds = [f"{bound:.10g}" for bound in number.interval or ()] or ["", ""]
+                    out.writerow([result.name, line.label, column, phase, *values, *seeds, *told, *bounds])
     return file.getvalue()
 
 
@@ -134,11 +135,14 @@ def cell_text(cell: Cell, decimals: tuple[int, int], symbols: Mapping[str, str],
 
 
 def number_text(number: Number, decimals: tuple[int, int], style: Style) -> str:
-    """mean ± std as the paper prints them, bold or underlined."""
+    """mean ± std as the paper prints them, its interval where there is one; bold or underlined."""
     if number.mean is None:
         return "-"
     mean, std = decimals
-    text = style.escape(f"{number.mean:,.{mean}f}" + ("" if number.std is None else f" ± {number.std:.{std}f}"))
+    spread = "" if number.std is None else f" ± {number.std:.{std}f}"
+    if number.interval:
+        spread += " [{:.{d}f}, {:.{d}f}]".format(*number.interval, d=mean)
+    text = style.escape(f"{number.mean:,.{mean}f}{spread}")
     return {"best": style.best, "second": style.second, "": "{}"}[number.mark].format(text)
 
 

@@ -18,9 +18,11 @@ from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
 from tables.costs import Bench, load_benches
+from tables.entries import of_runs
 from tables.evidence import evidence
 from tables.figures.curves import rows_of
 from tables.figures.figure import FIGURES, write_figure
+from tables.leaderboard import PUBLIC, leaderboard
 from tables.options import add_options
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
@@ -40,9 +42,14 @@ FILTERED = {
 
 
 def collect(
-    names: Sequence[str], runs: Sequence[Run], benches: Sequence[Bench], preset: str, mixed: bool = False
+    names: Sequence[str],
+    runs: Sequence[Run],
+    benches: Sequence[Bench],
+    preset: str,
+    mixed: bool = False,
+    public: Path = PUBLIC,
 ) -> dict[str, Any]:
-    """All that the report shows, as plain values: tables that have records first, then figures, then every run."""
+    """All that the report shows, as plain values: tables that have records first, the leaderboard, figures, then every run."""
     results = [from_records(name, runs, benches, preset, mixed) for name in names]
     results.sort(key=lambda result: (not has_records(result), result.name != "quick"))
     number = {id(run): i for i, run in enumerate(runs)}
@@ -52,6 +59,7 @@ def collect(
         "contrast": COLUMNS,
         "explained": EXPLAINED,
         "tables": [table(result, number) for result in results] + [table_of_runs(runs, number)],
+        "leaderboard": [board(result, number) for result in leaderboard(public, of_runs(runs))],
         "figures": [picture for one in presets for picture in pictures(runs, one)],
         "runs": [evidence(run) for run in runs],
     }
@@ -72,7 +80,7 @@ def table(result: Result, number: dict[int, int]) -> dict[str, Any]:
         return {
             "numbers": [
                 {"phase": phase, "text": number_text(n, result.decimals, PLAIN)}
-                | {"mean": n.mean, "std": n.std, "n": n.n, "mark": n.mark, "rates": n.rates}
+                | {"mean": n.mean, "std": n.std, "n": n.n, "mark": n.mark, "rates": n.rates, "interval": n.interval}
                 for n, phase in zip(cell.numbers, result.phases, strict=False)
             ],
             "word": cell.word,
@@ -140,6 +148,16 @@ def table_of_runs(runs: Sequence[Run], number: dict[int, int]) -> dict[str, Any]
     for shown, run in zip(whole["lines"], runs, strict=True):
         config = run.start["config"]
         shown |= {"method": f"{shown['label']} {config['method']}", "task": config["task"]}
+    return whole
+
+
+def board(result: Result, number: dict[int, int]) -> dict[str, Any]:
+    """A table of the leaderboard; the filters look for any method and any task there."""
+    whole = table(result, number)
+    for shown in whole["lines"]:
+        shown["method"] = shown["label"]
+    for column in whole["columns"][1:-2]:
+        column["task"] = column["label"]
     return whole
 
 

@@ -20,6 +20,8 @@ class Number:
     rates: Rates = field(default_factory=dict)
     """Success rates in percent by task and seed; empty where only the mean is known."""
     mark: Mark = ""
+    interval: tuple[float, float] | None = None
+    """95 % bounds of the mean: as others published them, or a bootstrap's."""
 
 
 @dataclass(frozen=True)

@@ -183,8 +183,8 @@ def unlike(label: str, cells: Iterable[Cell]) -> str | None:
 def remarks(runs: Iterable[Run]) -> list[str]:
     """What a reader must know of the runs behind a cell."""
     runs = list(runs)
-    generated = [GENERATED] if any(map(on_generated_data, runs)) else []
-    generated += [REMADE] * any(remade(a, b) for a, b in combinations(runs, 2))
+    made = [run for run in runs if on_generated_data(run)]
+    generated = [GENERATED] * bool(made) + [REMADE] * any(remade(a, b) for a, b in combinations(made, 2))
     imported = [f"imported from {path}" for path in dict.fromkeys(run.path for run in runs if is_imported(run))]
     return generated + imported
 

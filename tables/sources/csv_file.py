@@ -9,18 +9,17 @@ its phase; without a phase the line is of the online one. A method that the suit
 has the preset "imported", so that it never counts beside runs of one's own, and every table marks it.
 """
 
-import csv
 import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
-from eval.config.methods import METHODS
 from eval.results.record import PHASES, Run
+from tables.sources import lines
 
-BY_LABEL = {method.label: name for name, method in METHODS.items()}
-"""The names of methods that a file calls as the paper's tables do."""
 REQUIRED = ("method", "task", "seed", "step", "success")
+
+Key = tuple[str, str, int]  # method, task, seed
 
 
 def read_csv(path: Path) -> list[Run]:
@@ -28,14 +27,8 @@ def read_csv(path: Path) -> list[Run]:
 
     Of two lines for one step the later one counts, as in a record, and stderr says so.
     """
-    evaluations: dict[tuple[str, str, int], dict[tuple[str, int], dict[str, Any]]] = defaultdict(dict)
-    columns, lines = read_lines(path)
-    for number, fields in lines:
-        try:
-            key, evaluation = parse(columns, fields)
-        except ValueError as error:
-            print(f"left out: {path}, line {number}: {error}", file=sys.stderr)
-            continue
+    evaluations: dict[Key, dict[tuple[str, int], dict[str, Any]]] = defaultdict(dict)
+    for number, (key, evaluation) in lines.parsed(path, REQUIRED, ("phase",), parse):
         step = (evaluation["phase"], evaluation["step"])
         if step in evaluations[key]:
             print(f"{path}, line {number}: in place of an earlier line for this seed and step", file=sys.stderr)
@@ -43,44 +36,12 @@ def read_csv(path: Path) -> list[Run]:
     return [run(path, *key, list(found.values())) for key, found in evaluations.items()]
 
 
-def read_lines(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
-    """The columns' names, and the lines, numbered as in the file. ValueError for what is no such table."""
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            lines = csv.reader(file)
-            columns = [name.strip() for name in next(lines, ())]
-            found = [(lines.line_num, fields) for fields in lines if fields]
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    if absent := [name for name in REQUIRED if name not in columns]:
-        raise ValueError(f"{path}: no column {absent[0]}; results have {', '.join(REQUIRED)} and may have phase")
-    if twice := [name for name in (*REQUIRED, "phase") if columns.count(name) > 1]:
-        raise ValueError(f"{path}: {columns.count(twice[0])} columns {twice[0]}")
-    return columns, found
-
-
-def parse(columns: list[str], fields: list[str]) -> tuple[tuple[str, str, int], dict[str, Any]]:
+def parse(values: dict[str, str]) -> tuple[Key, dict[str, Any]]:
     """One line: whose it is, and the evaluation as a record has it. ValueError names what is wrong."""
-    if len(fields) != len(columns):
-        raise ValueError(f"{len(fields)} fields, the header has {len(columns)}")
-    values = dict(zip(columns, map(str.strip, fields), strict=True))
-    if empty := [name for name in REQUIRED if not values[name]]:
-        raise ValueError(f"no {empty[0]}")
-    phase = values.get("phase") or "online"
-    if phase not in PHASES:
-        raise ValueError(f"phase {phase!r}: offline or online")
-    for name in ("seed", "step"):
-        if not values[name].isdecimal():
-            raise ValueError(f"{name} {values[name]!r}: a whole number")
-    try:
-        success = float(values["success"])
-    except ValueError:
-        success = -1.0
-    if not 0 <= success <= 1:
-        raise ValueError(f"success {values['success']!r}: a share of episodes, from 0 to 1")
-    seed = int(values["seed"])
-    evaluation = {"seed": seed, "phase": phase, "step": int(values["step"]), "success": [success]}
-    return (BY_LABEL.get(values["method"], values["method"]), values["task"], seed), evaluation
+    lines.given(values, REQUIRED)
+    phase, seed, step = lines.phase(values), lines.whole(values, "seed"), lines.whole(values, "step")
+    evaluation = {"seed": seed, "phase": phase, "step": step, "success": [lines.share(values, "success")]}
+    return (lines.method(values), values["task"], seed), evaluation
 
 
 def run(path: Path, method: str, task: str, seed: int, evaluations: list[dict[str, Any]]) -> Run:

@@ -7,6 +7,8 @@ from typing import Any
 
 from eval.results.record import Run, find, read
 from tables.sources.csv_file import read_csv
+from tables.sources.means_file import holds_means
+from tables.sources.protocols import protocol_of
 
 CONFIG = {
     "task": str,
@@ -27,15 +29,20 @@ def files(given: list[Path] | None) -> list[Path]:
         if not path.exists():
             raise ValueError(f"{path}: no such file or folder")
     folders = given or [path for path in (Path("records"), Path("runs")) if path.exists()]
-    every = [file for path in folders for file in ([path] if path.is_file() else find(path, (".jsonl", ".csv", ".json")))]
+    every = [file for path in folders for file in ([path] if path.is_file() else within(path))]
     return list({file.resolve(): file for file in every}.values())
 
 
+def within(folder: Path) -> list[Path]:
+    """What may hold results below a folder. What others published under a protocol counts where its own folder is named."""
+    return [file for file in find(folder, (".jsonl", ".csv", ".json")) if file.parent == folder or not protocol_of(file)]
+
+
 def load(files: Iterable[Path]) -> list[Run]:
-    """The runs in these records and CSV files; what is damaged is named on stderr. Other JSON files hold none."""
+    """The runs in these records and CSV files; what is damaged is named on stderr. Other JSON files and means hold none."""
     runs: list[Run] = []
     for path in files:
-        if path.suffix == ".json":
+        if path.suffix == ".json" or (path.suffix == ".csv" and holds_means(path)):
             continue
         try:
             found = read_csv(path) if path.suffix == ".csv" else [read(path, metrics=False)]

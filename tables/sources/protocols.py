@@ -1,0 +1,42 @@
+"""Under which conditions results were published: a folder's protocols.toml says it of the CSV files beside it."""
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+FILE = "protocols.toml"
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What numbers have in common that may be compared: those in `files`, in a table of the paper, and of runs in `presets`."""
+
+    name: str
+    title: str
+    kind: Literal["offline-to-online", "offline"]
+    source: str
+    files: tuple[str, ...] = ()
+    table: str = ""
+    presets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def protocols(folder: Path) -> tuple[Protocol, ...]:
+    """Those that a folder tells of. ValueError for one that is not whole."""
+    if not (folder / FILE).exists():
+        return ()
+    found: dict[str, dict[str, Any]] = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
+    plain: dict[str, dict[str, Any]] = {
+        name: {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+        for name, fields in found.items()
+    }
+    try:
+        return tuple(Protocol(name=name, **fields) for name, fields in plain.items())
+    except TypeError as error:
+        raise ValueError(f"{folder / FILE}: {error}") from None
+
+
+def protocol_of(path: Path) -> Protocol | None:
+    """The protocol that a file's results follow, if its folder says so."""
+    return next((protocol for protocol in protocols(path.parent) if path.name in protocol.files), None)
