@@ -21,6 +21,7 @@ from envs.task import find_task
 
 torch.set_num_threads(1)  # for nets this small, a second thread only waits for the first
 
+GPU = torch.cuda.is_available()  # asked here, before a test hides it
 OBS, ACTION = 3, 2  # sizes of an observation and of one action
 SMALL = {  # whichever of these options a class has; odd widths, so that no parameter fills whole vector registers
     "width": 11,
@@ -47,6 +48,19 @@ def make(folder: str, kind: type, name: str, **options: Any) -> Any:
     cls = find(folder, kind, name)
     own = {field.name for field in fields(cls)}
     return cls(**{key: value for key, value in (SMALL | options).items() if key in own or key in options})
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if item.get_closest_marker("gpu") and not GPU:
+        pytest.skip("no GPU is here")
+
+
+@pytest.fixture(autouse=True)
+def hidden_gpu(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Tests that are not marked `gpu` see none, nor do the processes that they start."""
+    if GPU and not request.node.get_closest_marker("gpu"):
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
 
 
 @pytest.fixture(autouse=True, scope="session")
