@@ -10,7 +10,7 @@ PIP := $(BIN)/python -m pip install --disable-pip-version-check --constraint con
 BRIEFLY := sed --unbuffered --quiet --regexp-extended \
 	-e 's/^ *((Downloading|Using cached) .*-[0-9.]+)-.* (\(.* [MG]B\)).*/\1 \3/p' -e 's/^Installing .*/Unpacking, about a minute/p'
 
-.PHONY: quickstart test torture check clean
+.PHONY: quickstart test torture check gpu-day clean
 
 quickstart: .venv/base data/cube-single-play-v0.npz
 	$(BIN)/python -m eval.run --backbone drifting --algo dfp $(ARGS)
@@ -24,6 +24,9 @@ torture: .venv/dev
 
 check: .venv/dev
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+gpu-day: .venv/dev
+	$(BIN)/python -m eval.gpu_day $(ARGS)
 
 data/cube-single-play-v0.npz: | .venv/base
 	$(BIN)/python -m envs.generate cube-single-task2 --rows $(ROWS)
