@@ -4,6 +4,7 @@
 `python -m tables figure NAME` draws, `python -m tables report` writes everything into one HTML file. Each has its --help.
 """
 
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -13,10 +14,11 @@ from typing import Any
 
 from envs.command import Parser, run_command
 from tables.against import against_paper
-from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
+from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper
 from tables.costs import load_benches
 from tables.document import write_table
-from tables.options import add_options
+from tables.headline import headline, nearest
+from tables.options import NEAREST_PRESET, add_options
 from tables.render import render, to_csv
 from tables.result import Result
 from tables.sources.runs import files, load
@@ -30,12 +32,17 @@ COMMANDS = {
 }
 
 
+GREY = "\x1b[90m\\g<0>\x1b[0m"  # on a terminal
+
+
 def first_gap(result: Result) -> str:
     """How to fill what is empty."""
     gaps = result.gaps()
     if not gaps:
         return ""
-    return f"\n\n{len(gaps)} commands are to be run (python -m tables plan {result.name}), the first is\n  {gaps[0].command}"
+    preset = "" if gaps[0].preset == "paper" else f" --preset {gaps[0].preset}"
+    plan = f"python -m tables plan {result.name}{preset}"
+    return f"\n\n{len(gaps)} commands are to be run ({plan}), the first is\n  {gaps[0].command}"
 
 
 def tables(arguments: list[str]) -> None:
@@ -45,14 +52,16 @@ def tables(arguments: list[str]) -> None:
     found = files(options.runs)
     runs, benches = load(found), load_benches(found)
     if options.against:
-        results = [against_paper(name, runs, options.preset, options.mixed) for name in options.tables]
+        presets = {name: options.preset or nearest(name, runs, benches) for name in options.tables}
+        results = [against_paper(name, runs, preset, options.mixed) for name, preset in presets.items()]
         return show(results, options.format, options.into)
-    results = [from_records(name, runs, benches, options.preset, options.mixed) for name in options.tables]
+    shown = (options.preset, options.mixed, options.published)
+    results = [headline(name, runs, benches, *shown) for name in options.tables]
     show(results, options.format, options.into)
     if options.all:
         from tables.figures import figure  # here, since pictures take a second to import
 
-        figure.write_figures(options.figures, figure.IN_PAPER, runs, options.preset)
+        figure.write_figures(options.figures, figure.IN_PAPER, runs, options.preset or "paper")
 
 
 def parse(arguments: list[str]) -> Any:
@@ -67,11 +76,17 @@ def parse(arguments: list[str]) -> Any:
     parser.add_argument(
         "--against", choices=("paper",), help="lay ours beside the paper's, with Welch's test of the difference"
     )
+    parser.add_argument("--published", action="store_true", help="what the paper prints, in grey beside each number")
     parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
-    add_options(parser, "--runs", "--preset", "--mixed", "--format")
+    parser.add_argument("--preset", **NEAREST_PRESET)
+    add_options(parser, "--runs", "--mixed", "--format")
     options = parser.parse_args(arguments)
     if options.source == "paper" and options.against:
         raise ValueError("--source paper --against paper: the paper's numbers beside themselves; take one of the two")
+    if options.published and (options.format == "csv" or options.source == "paper" or options.against):
+        raise ValueError(
+            "--published is for our tables as text, markdown, latex or html; --against paper has more, also as csv"
+        )
     allowed, why = list(NAMES), ""
     if options.source == "paper":
         allowed, why = IN_PAPER, "is not in the paper"
@@ -93,7 +108,8 @@ def show(results: Sequence[Result], format: str, into: Path | None) -> None:
         print(to_csv(results), end="")
     else:
         gaps = [first_gap(result) if format == "text" else "" for result in results]
-        print("\n\n".join(render(result, format) + gap for result, gap in zip(results, gaps, strict=True)))
+        text = "\n\n".join(render(result, format) + gap for result, gap in zip(results, gaps, strict=True))
+        print(re.sub("‹.*?›", GREY, text) if format == "text" and sys.stdout.isatty() else text)
 
 
 def main(arguments: list[str] | None = None) -> int:

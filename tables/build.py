@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from eval.results.record import Run
 from tables import cells, costs, published, settings
-from tables.result import Result
+from tables.result import Cell, Result
 from tables.spec import TABLES
 
 
@@ -45,6 +45,15 @@ def from_records(name: str, runs: Sequence[Run], benches: Sequence[costs.Bench],
     if name in OTHERS:
         return OTHERS[name].from_records(runs, benches, preset)
     return cells.build(name, TABLES[name], runs, preset, mixed)
+
+
+def by_labels(result: Result) -> dict[frozenset[str], Cell]:
+    """Cells by the labels of line and column, whichever way the table is printed."""
+    return {
+        frozenset((line.label, column)): cell
+        for line in result.lines
+        for column, cell in zip(result.columns, line.cells, strict=True)
+    }
 
 
 def check(names: Sequence[str], allowed: Sequence[str], why: str = "") -> None:

@@ -14,6 +14,12 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "--format": {"choices": (*FORMATS, "csv"), "default": "text"},
 }
 
+NEAREST_PRESET: dict[str, Any] = {
+    "choices": ANY_PRESET,
+    "help": "of the runs to count (default: for each table the one nearest to the paper's that has runs, paper while none has; "
+    "plan and figure take paper, eval.run and eval.sweep quick)",
+}
+
 
 def add_options(parser: Parser, *names: str) -> None:
     for name in names:

@@ -4,7 +4,7 @@ import csv
 import html
 import io
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tabulate import tabulate
 
@@ -72,6 +72,7 @@ class Style:
     escape: Callable[[str], str] = str
     dagger: str = "†"
     stacked: bool = False  # headers in two lines
+    grey: str = "‹{}›"  # what the paper prints beside a number of ours
 
 
 def escape_latex(text: str) -> str:
@@ -99,9 +100,9 @@ def escape_markdown(text: str) -> str:
 
 
 TEXT = Style("*{}*", "_{}_", "{}", stacked=True)
-MARKDOWN = Style("**{}**", "<ins>{}</ins>", "<sup>{}</sup>", escape_markdown)
-LATEX = Style(r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{{{}}}$", escape_latex, r"\dagger")
-HTML = Style("<b>{}</b>", "<u>{}</u>", "<sup>{}</sup>", html.escape)
+MARKDOWN = Style("**{}**", "<ins>{}</ins>", "<sup>{}</sup>", escape_markdown, grey="<sub>‹{}›</sub>")
+LATEX = Style(r"\textbf{{{}}}", r"\underline{{{}}}", r"$^{{{}}}$", escape_latex, r"\dagger", grey=r"\textcolor{{gray}}{{({})}}")
+HTML = Style("<b>{}</b>", "<u>{}</u>", "<sup>{}</sup>", html.escape, grey='<small style="color: gray">‹{}›</small>')
 FORMATS = {"text": to_text, "markdown": to_markdown, "latex": to_latex, "html": to_html}
 
 
@@ -131,7 +132,12 @@ def cell_text(cell: Cell, decimals: tuple[int, int], symbols: Mapping[str, str],
     n = min((number.n for number in cell.numbers), default=0)
     seeds = f"({n}/{cell.wanted})" if n and cell.wanted and n != cell.wanted else ""
     marks = "".join(symbols[note] for note in cell.notes)
-    return " ".join(filter(None, [style.escape(cell.word) or (numbers if known else "-"), seeds, marks]))
+    beside = style.grey.format(cell_text(unmarked(cell.beside), decimals, {}, style)) if cell.beside else ""
+    return " ".join(filter(None, [style.escape(cell.word) or (numbers if known else "-"), seeds, marks, beside]))
+
+
+def unmarked(cell: Cell) -> Cell:
+    return replace(cell, numbers=tuple(replace(number, mark="") for number in cell.numbers))
 
 
 def number_text(number: Number, decimals: tuple[int, int], style: Style) -> str:

@@ -16,14 +16,15 @@ from eval.config.methods import METHODS
 from eval.results.record import Run, success_rate
 from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
-from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper, from_records
+from tables.build import COMPARABLE, IN_PAPER, NAMES, by_labels, check, from_paper
 from tables.costs import Bench, load_benches
 from tables.entries import of_runs
 from tables.evidence import evidence
 from tables.figures.curves import rows_of
 from tables.figures.figure import FIGURES, write_figure
+from tables.headline import headline, nearest
 from tables.leaderboard import PUBLIC, leaderboard
-from tables.options import add_options
+from tables.options import NEAREST_PRESET, add_options
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
@@ -45,15 +46,16 @@ def collect(
     names: Sequence[str],
     runs: Sequence[Run],
     benches: Sequence[Bench],
-    preset: str,
+    preset: str | None = None,
     mixed: bool = False,
     public: Path = PUBLIC,
 ) -> dict[str, Any]:
     """All that the report shows, as plain values: tables that have records first, the leaderboard, figures, then every run."""
-    results = [from_records(name, runs, benches, preset, mixed) for name in names]
+    chosen = {name: preset or nearest(name, runs, benches) for name in names}
+    results = [headline(name, runs, benches, preset, mixed) for name in names]
     results.sort(key=lambda result: (not has_records(result), result.name != "quick"))
     number = {id(run): i for i, run in enumerate(runs)}
-    presets = dict.fromkeys(TABLES[name].preset or preset if name in TABLES else preset for name in names)
+    presets = dict.fromkeys(TABLES[name].preset or one if name in TABLES else one for name, one in chosen.items())
     return {
         "about": f"{len(runs)} records, {sum(run.status == 'finished' for run in runs)} of them finished",
         "contrast": COLUMNS,
@@ -104,15 +106,6 @@ def table(result: Result, number: dict[int, int]) -> dict[str, Any]:
         "footnotes": [[symbol, note] for note, symbol in symbols.items()],
         "notes": result.notes,
         "filled": has_records(result),
-    }
-
-
-def by_labels(result: Result) -> dict[frozenset[str], Cell]:
-    """Cells by the labels of line and column, whichever way the table is printed."""
-    return {
-        frozenset((line.label, column)): cell
-        for line in result.lines
-        for column, cell in zip(result.columns, line.cells, strict=True)
     }
 
 
@@ -185,7 +178,8 @@ def page(data: dict[str, Any]) -> str:
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables report", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)} (default: all)")
-    add_options(parser, "--runs", "--preset", "--mixed")
+    add_options(parser, "--runs", "--mixed")
+    parser.add_argument("--preset", **NEAREST_PRESET)
     parser.add_argument("--out", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html")
     options = parser.parse_args(arguments)
     check(options.tables, NAMES)

@@ -48,6 +48,7 @@ class Cell:
     runs: tuple[Run, ...] = ()
     notes: tuple[str, ...] = ()
     gaps: tuple[Gap, ...] = ()
+    beside: "Cell | None" = None  # what the paper prints, where that is to be shown
 
 
 @dataclass(frozen=True)

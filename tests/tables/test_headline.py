@@ -1,0 +1,75 @@
+"""The headline command: the preset that has runs, the paper's numbers beside ours, and how far the ranks agree."""
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from tables.agreement import agreement, tau
+from tables.headline import nearest
+from tables.render import render
+from tables.result import Cell, Line, Number, Result
+from tables.sources.runs import files, load
+
+LIFT = {"task": "lift"}
+
+
+def test_a_table_is_of_the_nearest_preset_that_has_runs(write_run, tmp_path, tables):
+    assert tables("1").startswith("Table 1. Success rate (%), offline-to-online. Preset paper.\n"), "while none has any"
+    write_run("a", {0: [1]}, preset="quick", **LIFT)
+    assert tables("1").startswith(
+        "Table 1. Success rate (%), offline-to-online. Preset quick. Not the paper's: 18,000 steps offline (1,000,000), "
+    )
+    assert "Preset paper.\n" in tables("1", "--preset", "paper")
+    assert "Preset paper.\n" in tables("3"), "no run of quick is one of Table 3's"
+    write_run("b", {0: [1]}, preset="release", **LIFT)
+    assert "Preset release. Not the paper's: temperatures 0.1 (0.05)." in tables("1")
+    write_run("c", {0: [1]}, preset="paper", **LIFT)
+    assert nearest("1", load(files([tmp_path])), []) == "paper" and nearest("quick", [], []) == "quick"
+
+
+@pytest.mark.parametrize(
+    ("format", "shown"),
+    [
+        ("text", "50.0 (1/5) ‹100.0 ± 0›"),
+        ("markdown", "50.0 (1/5) <sub>‹100.0 ± 0›</sub>"),
+        ("latex", r"50.0 (1/5) \textcolor{gray}{(100.0 $\pm$ 0)}"),
+        ("html", '50.0 (1/5) <small style="color: gray">‹100.0 ± 0›</small>'),
+    ],
+)
+def test_published_numbers_stand_beside_ours_where_asked(write_run, tables, format, shown):
+    write_run("a", {0: [1, 0]}, **LIFT)
+    assert shown in tables("1", "--published", "--format", format)
+    assert shown not in tables("1", "--format", format)
+
+
+def test_published_numbers_beside_ours_are_no_csv(refused):
+    assert "--against paper has more" in refused("1", "--published", "--format", "csv")
+
+
+def test_tau_is_scipy_s_within_a_column_and_pools_pairs_over_columns():
+    rng = np.random.default_rng(0)
+    x, y = rng.integers(0, 5, (2, 9)).astype(float)
+    assert tau([(x, y)]) == pytest.approx(scipy.stats.kendalltau(x, y).statistic)
+    up = np.arange(4.0)
+    assert tau([(up, up), (up, -up)]) == 0 and tau([(up, up + 100), (up + 50, up)]) == 1
+    assert np.isnan(tau([(up, np.zeros(4))]))
+
+
+def test_agreement_names_its_columns_and_needs_three_methods():
+    def table(*means: float) -> Result:
+        rates = [{"lift": {seed: mean + seed for seed in range(3)}} for mean in means]
+        numbers = [Number(mean + 1, 1.0, 3, rate) for mean, rate in zip(means, rates, strict=True)]
+        return Result("x", "", ("lift",), tuple(Line(str(i), (Cell((n,)),)) for i, n in enumerate(numbers)))
+
+    printed = {(str(i), "lift"): Cell((Number(10.0 * i, 1.0, 5),)) for i in range(4)}
+    said = agreement(table(0, 10, 20, 30), False, printed)
+    assert "tau 1.00, 95 % from 1.00 to 1.00 (4 methods on lift;" in said
+    assert agreement(table(0, 10, 20, 30).transposed(""), True, printed) == said
+    assert "tau -1.00" in agreement(table(3, 2, 1), False, printed)
+    assert agreement(table(0, 10), False, printed) == ""
+
+
+def test_a_cell_shows_what_the_paper_has_as_a_word_too():
+    cell = Cell(word="0.1", beside=Cell(word="0.05"))
+    result = Result("8", "", ("lift",), (Line("h", (cell,)),))
+    assert "0.1 ‹0.05›" in render(result, "text")
