@@ -19,7 +19,8 @@ def main() -> None:
     rows_help = "rows, rounded up to whole episodes (default: OGBench 1000000, robomimic 300 demonstrations)"
     parser.add_argument("--rows", type=positive, help=rows_help)
     parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="processes (default: one a core)")
-    parser.add_argument("--kind", choices=("play", "noisy"), help="OGBench's two kinds of data (default: play)")
+    kind_help = "OGBench's kinds of data (default: the task's); wander: random motion where no script can walk"
+    parser.add_argument("--kind", choices=("play", "noisy", "wander"), help=kind_help)
     parser.add_argument("--seed", type=non_negative, default=0, help="the same seed gives the same data")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder to write to (default: data)")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing dataset")

@@ -115,6 +115,7 @@ def draw(found: Contents, title: str, path: Path) -> None:
     for ax, values, label in ((lengths, found.lengths, "transitions an episode"), (returns, found.returns, "return")):
         ax.hist(values, bins=min(40, max(5, len(values) // 2)), color="#0173B2")
         ax.set(xlabel=label, ylabel="episodes")
+        ax.ticklabel_format(useOffset=False)
     actions.imshow(coverage(found), aspect="auto", cmap="Blues", interpolation="nearest", vmin=0)
     actions.set(xlabel="from the least to the greatest", ylabel="number of the action", xticks=[])
     actions.set_title("where actions lie", fontsize=8)

@@ -124,5 +124,5 @@ def find_task(name: str) -> Task:
     if name in TASKS:
         return TASKS[name]
     near = difflib.get_close_matches(name, TASKS, n=1)
-    hint = f"did you mean {near[0]}?" if near else f"the tasks are {', '.join(TASKS)}"
+    hint = f"did you mean {near[0]}?" if near else "`python -m eval.run --list` shows all"
     raise ValueError(f"unknown task {name!r}; {hint}")

@@ -26,9 +26,9 @@ from algos.select import refuse_slow
 from envs.command import refuse
 from envs.rows import Starts
 from eval import video
-from eval.config.command_line import parse
+from eval.config.command_line import parse, pattern_to_list
 from eval.config.config import Config
-from eval.config.listing import listing
+from eval.config.listing import listing, tasks_like
 from eval.results import record
 from eval.results.folder import CHECKPOINT, RECORD, keep_kernel, new_folder, saved_state, unfinished_folder
 from eval.results.policy import Keeper
@@ -44,6 +44,9 @@ def main(arguments: list[str] | None = None) -> int:
     command = shlex.join(["python", "-m", "eval.run", *arguments])
     with ExitStack() as held:
         with refusals():
+            if pattern := pattern_to_list(arguments):
+                print(tasks_like(pattern))
+                return 0
             options, config = parse(arguments, __doc__)
             if options.list:
                 print(listing(config.task, config.preset))

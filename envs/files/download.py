@@ -4,7 +4,6 @@ Later downloads and loads are held to those hashes.
 """
 
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -32,11 +31,11 @@ def download(files: Mapping[Path, str], mirrors: Sequence[str], count: Count, ot
     return last
 
 
-def download_shards(folder: Path, mirrors: Sequence[str], count: Count, otherwise: str) -> Path:
-    """Every .npz file that a mirror's index page of the folder's name lists; those that are there already are kept."""
+def download_shards(folder: Path, names: Sequence[str], mirrors: Sequence[str], count: Count, otherwise: str) -> Path:
+    """The files `names` of a mirror's folder of the same name; those that are there already are kept."""
 
     def from_mirror(mirror: str) -> None:
-        for name in _index(f"{mirror}/{folder.name}/"):
+        for name in names:
             path = folder / name
             hashes = _known_hashes(path)
             if not path.exists():
@@ -44,18 +43,6 @@ def download_shards(folder: Path, mirrors: Sequence[str], count: Count, otherwis
 
     _try(mirrors, folder.name, from_mirror, otherwise)
     return folder
-
-
-def _index(url: str) -> list[str]:
-    """The names of the training files that an index page lists."""
-    import requests
-
-    page = requests.get(url, timeout=TIMEOUT)
-    page.raise_for_status()
-    names = sorted(set(re.findall(r'href="([\w.-]+(?<!-val)\.npz)"', page.text)))
-    if not names:
-        raise ValueError("its page names no .npz file")
-    return names
 
 
 def _known_hashes(path: Path) -> dict[str, str]:

@@ -39,6 +39,12 @@ class Script:
         """The episode's probability of stacking one cube onto another."""
         return rng.uniform(*STACKING.get(self.env.removeprefix("cube-"), (0.5, 0.5)))
 
+    def make_env(self) -> "gymnasium.Env":
+        return make_collection_env(self)
+
+    def episode(self, env: "gymnasium.Env", split: int, index: int) -> Episode:
+        return accepted_episode(env, self, split, index)
+
 
 def make_collection_env(script: Script) -> "gymnasium.Env":
     """OGBench's environment in its data-collection mode: random scenes, a new target at each request."""

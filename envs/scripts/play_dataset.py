@@ -1,4 +1,4 @@
-"""Datasets of scripted play, in OGBench's format. Each episode has a seed of its own: the number of workers cannot matter."""
+"""Datasets of scripted episodes, in OGBench's format. Each has a seed of its own: the number of workers cannot matter."""
 
 import json
 import math
@@ -16,14 +16,15 @@ from envs.command import progress
 from envs.files.ogbench import data_files
 from envs.files.sidecar import sha256
 from envs.files.whole import staged
-from envs.scripts.play import Episode, Script, accepted_episode, make_collection_env
+from envs.scripts.play import Episode, Script
 from envs.scripts.pool import scripted
+from envs.scripts.wander import Wander
 
 GENERATOR_VERSION = 1  # raise it whenever the same seed gives other rows
 
 
 def generate(
-    script: Script, dataset: str, folder: Path, rows: int, workers: int = 1, overwrite: bool = False
+    script: Script | Wander, dataset: str, folder: Path, rows: int, workers: int = 1, overwrite: bool = False
 ) -> dict[str, Any]:
     """Write `dataset` into `folder`: `rows` rows rounded up to whole episodes, and a tenth for validation.
 
@@ -53,12 +54,12 @@ def generate(
     return facts
 
 
-def roll_splits(script: Script, counts: Sequence[int], workers: int, bar: tqdm) -> list[Episode]:
+def roll_splits(script: Script | Wander, counts: Sequence[int], workers: int, bar: tqdm) -> list[Episode]:
     """The rows of `counts[split]` episodes for each split, end to end, rolled out in `workers` processes."""
     length = script.episode_rows
     splits: list[Episode] = [{} for _ in counts]
     jobs = [(script, split, index) for split, count in enumerate(counts) for index in range(count)]
-    episodes = scripted(make_collection_env, (script,), accepted_episode, jobs, min(workers, len(jobs)))
+    episodes = scripted(type(script).make_env, (script,), _episode, jobs, min(workers, len(jobs)))
     with closing(episodes):
         for (_, split, index), episode in zip(jobs, episodes, strict=True):
             for key, rows in episode.items():
@@ -67,3 +68,7 @@ def roll_splits(script: Script, counts: Sequence[int], workers: int, bar: tqdm) 
                 splits[split][key][index * length : (index + 1) * length] = rows
             bar.update(length)
     return splits
+
+
+def _episode(env: Any, script: Script | Wander, split: int, index: int) -> Episode:
+    return script.episode(env, split, index)

@@ -11,8 +11,9 @@ import sys
 if "mujoco" not in sys.modules:
     os.environ["MUJOCO_GL"] = "disable"
 
-from envs.suites import ogbench_manipulation, probe, robomimic
+from envs.suites import ogbench_locomotion, ogbench_manipulation, probe, robomimic
 from envs.task import Task
 
-TASKS: dict[str, Task] = {task.name: task for suite in (ogbench_manipulation, robomimic, probe) for task in suite.TASKS}
+SUITES = (ogbench_manipulation, ogbench_locomotion, robomimic, probe)
+TASKS: dict[str, Task] = {task.name: task for suite in SUITES for task in suite.TASKS}
 """All tasks by name."""

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -24,7 +24,13 @@ from envs.task import SuccessTiming, Task
 # OGBench hands Gymnasium float64 bounds at each look at its action space.
 warnings.filterwarnings("ignore", message=".*precision lowered by casting to float32", category=UserWarning)
 
-MIRRORS = ("https://rail.eecs.berkeley.edu/datasets/ogbench",)
+MIRRORS = (
+    "https://rail.eecs.berkeley.edu/datasets/ogbench",
+    *(  # the same files, to which OGBench's author points while the server is down; they lack the hundred million rows
+        f"https://{host}/datasets/zhouzypaul/ogbench_datasets/resolve/8e7f4278a635a75338f0f1dc0e8f029d61503c4b"
+        for host in ("huggingface.co", "hf-mirror.com")
+    ),
+)
 MEMORY_LIMIT = 4e9
 """Bytes; a file with more of them in rows is read from disk or not at all."""
 
@@ -39,8 +45,8 @@ class OGBenchTask(Task):
     """The environment without its goal, such as 'cube-single'."""
     qpos_dim: int
     """Joint positions in the data, from which the reward of any goal is computed."""
-    sharded: bool = False
-    """Whether the official data are a folder of files, a hundred million rows in all."""
+    shards: int = 0
+    """Files of a million rows in which the official data come; 0 where they are one file."""
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -100,14 +106,24 @@ class OGBenchTask(Task):
 
     @property
     def fetched_unasked(self) -> bool:
-        return not self.sharded
+        return not self.shards
 
     def fetch(self, folder: Path, mirrors: Sequence[str] = ()) -> Path:
-        otherwise = f"`python -m envs.generate {self.name} --data {folder}` makes similar data"
-        if self.sharded:
-            return download_shards(folder / self.dataset, mirrors or MIRRORS, self._count, otherwise)
+        otherwise = self.otherwise(folder)
+        if self.shards:
+            stem = self.dataset.replace("-100m-", "-")
+            names = [f"{stem}-{number:03d}.npz" for number in range(self.shards)]
+            return download_shards(folder / self.dataset, names, mirrors or MIRRORS, self._count, otherwise)
         val, _, train = data_files(folder, self.dataset)
         return download({val: val.name, train: train.name}, mirrors or MIRRORS, self._count, otherwise)
+
+    def otherwise(self, folder: Path) -> str:
+        """What to do where the official data are not to be had."""
+        return f"`python -m envs.generate {self.name} --data {folder}` makes similar data"
+
+    def scene(self, env: gymnasium.Env) -> tuple[Any, Any]:
+        inner = cast(Any, env.unwrapped)
+        return inner.model, inner.data
 
     def _count(self, path: Path) -> tuple[int, int]:
         terminals = read_rows(path, self.shapes)["terminals"]
@@ -135,7 +151,7 @@ class OGBenchTask(Task):
                     raise ValueError(f"{shard.parent}: `{self._unpacking(folder)}` makes these shards readable")
         raise FileNotFoundError(
             f"no {self.dataset}.npz in {', '.join(map(str, folders))}; "
-            f"`python -m envs.fetch {self.name}` downloads it, `python -m envs.generate {self.name}` makes similar data"
+            f"`python -m envs.fetch {self.name}` downloads it, {self.otherwise(Path(folders[0]))}"
         )
 
     def _refuse_large(self, path: Path) -> None:

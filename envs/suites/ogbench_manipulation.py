@@ -1,7 +1,13 @@
-"""OGBench's manipulation: cubes, a scene with drawer and window, puzzles of buttons, all with one arm."""
+"""OGBench's manipulation: cubes, a scene with drawer and window, puzzles of buttons, all with one arm.
 
-from collections.abc import Callable
-from dataclasses import dataclass
+A task's name is OGBench's, without the kind of data where that is play: cube-single-task2, cube-single-noisy-task2,
+puzzle-4x4-100m-task4 (a hundred million rows). With the suffix -sparse the reward is not OGBench's sum over objects, but -1
+until all is solved, as Q-chunking's line of work has it (arXiv 2507.07969): another task, whose results stand beside no dense
+ones.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple, cast
 
@@ -23,6 +29,10 @@ class ManipulationTask(OGBenchTask):
 
     num_buttons: int
     """Buttons, whose states are in the data of scenes and puzzles."""
+    kind: str = "play"
+    """How the data were made: play or noisy."""
+    sparse: bool = False
+    """Whether the reward is -1 until everything is solved."""
 
     @property
     def shapes(self) -> dict[str, Shape]:
@@ -30,7 +40,12 @@ class ManipulationTask(OGBenchTask):
         return super().shapes | buttons
 
     def make_simulator(self, success_timing: SuccessTiming) -> gymnasium.Env:
-        return InfoOnce(super().make_simulator(success_timing))
+        env = InfoOnce(super().make_simulator(success_timing))
+        return gymnasium.wrappers.TransformReward(env, lambda reward: 0.0 - float(reward != 0)) if self.sparse else env
+
+    def relabel(self, blocks: Iterable[Mapping[str, np.ndarray]]) -> Iterator[dict[str, np.ndarray]]:
+        for labels in super().relabel(blocks):
+            yield labels | {"rewards": 0 - labels["masks"]} if self.sparse else labels
 
     def generate(
         self,
@@ -41,20 +56,16 @@ class ManipulationTask(OGBenchTask):
         kind: str | None = None,
         overwrite: bool = False,
     ) -> tuple[Path, dict[str, Any]]:
-        """Play data, or noisy data (`kind`) under a name of their own."""
-        from envs.scripts.play import KINDS, Script  # here, since scripts are made for tasks
+        """Play data or noisy data, the task's own unless a `kind` is named; each has a name of its own."""
+        from envs.scripts.play import KINDS, Kind, Script  # here, since scripts are made for tasks
         from envs.scripts.play_dataset import generate
 
         if kind not in (None, *KINDS):
             raise ValueError(f"{self.name}: no kind of data {kind!r}; there are {', '.join(KINDS)}")
-        script = Script(self.family, kind or "play", seed)
-        dataset = self.dataset.replace("-play-", f"-{script.kind}-")
+        script = Script(self.family, cast(Kind, kind or self.kind), seed)
+        dataset = self.dataset.replace(f"-{self.kind}-", f"-{script.kind}-")
         facts = generate(script, dataset, folder, rows or 1_000_000, workers, overwrite)
         return folder / f"{dataset}.npz", facts
-
-    def scene(self, env: gymnasium.Env) -> tuple[Any, Any]:
-        inner = cast(Any, env.unwrapped)
-        return inner.model, inner.data
 
     def scripted_episode(self) -> Callable[[], int]:
         from envs.scripts.play import Script, accepted_episode, make_collection_env
@@ -107,16 +118,23 @@ FAMILIES = (
     Family("cube-double",       37,  28,  0,  500,  2),
     Family("cube-triple",       46,  35,  0, 1000,  3),
     Family("cube-quadruple",    55,  42,  0, 1000,  4),
+    Family("cube-octuple",      91,  70,  0, 1500,  8),
     Family("scene",             40,  25,  2,  750,  5),
     Family("puzzle-3x3",        55,  23,  9,  500,  9),
     Family("puzzle-4x4",        83,  30, 16,  500, 16),
+    Family("puzzle-4x5",        99,  34, 20, 1000, 20),
+    Family("puzzle-4x6",       115,  38, 24, 1000, 24),
 )  # fmt: skip
+SHARDED = ("cube-quadruple", "cube-octuple")  # whose play data are a hundred files
 ONLINE = {f"{family}-task{goal}" for family in ("cube-double", "cube-triple", "cube-quadruple") for goal in (2, 3, 4)}
 OFFLINE = {"cube-single-task2", "cube-double-task2", "scene-task2", "puzzle-3x3-task4", "puzzle-4x4-task4"}
 
 
-def _task(family: Family, goal: int) -> ManipulationTask:
-    name, sharded = f"{family.name}-task{goal}", family.name == "cube-quadruple"
+def _task(family: Family, goal: int, kind: str = "play", large: bool = False) -> ManipulationTask:
+    """A goal of a family, with data of a kind, a million rows or a `large` set of a hundred million."""
+    size = "100m-" if large else ""
+    infix = ("" if kind == "play" else f"{kind}-") + ("" if family.name in SHARDED else size)
+    name = f"{family.name}-{infix}task{goal}"
     protocols: tuple[Protocol, ...] = ()
     if name in ONLINE:
         protocols += ("offline-to-online",)
@@ -125,8 +143,9 @@ def _task(family: Family, goal: int) -> ManipulationTask:
     return ManipulationTask(
         name=name,
         env=f"{family.name}-singletask-task{goal}-v0",
-        dataset=f"{family.name}-play-{'100m-' if sharded else ''}v0",
-        sharded=sharded,
+        dataset=f"{family.name}-{kind}-{size}v0",
+        kind=kind,
+        shards=100 if large else 0,
         obs_dim=family.obs_dim,
         action_dim=ACTION_DIM,
         time_limit=family.time_limit,
@@ -138,4 +157,14 @@ def _task(family: Family, goal: int) -> ManipulationTask:
     )
 
 
-TASKS = [_task(family, goal) for family in FAMILIES for goal in range(1, 6)]
+def _sparse(task: ManipulationTask) -> ManipulationTask:
+    return replace(task, name=f"{task.name}-sparse", sparse=True, min_reward=-1, protocols=())
+
+
+GOALS = range(1, 6)
+PLAY = [_task(family, goal, large=family.name in SHARDED) for family in FAMILIES for goal in GOALS]
+LARGE = [_task(family, goal, large=True) for family in FAMILIES for goal in GOALS if family.name == "puzzle-4x4"]
+NOISY = [_task(family, goal, "noisy") for family in FAMILIES for goal in GOALS if family.name != "cube-octuple"]
+SPARSE = [_sparse(task) for task in PLAY + LARGE if not task.family.startswith("cube")]
+
+TASKS = PLAY + LARGE + NOISY + SPARSE

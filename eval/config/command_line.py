@@ -43,6 +43,14 @@ def parse(arguments: list[str], about: str | None = None) -> tuple[argparse.Name
     return options, configure(**values)
 
 
+def pattern_to_list(arguments: list[str]) -> str | None:
+    """The pattern of `--list --task 'antmaze*'`; None where a run or one task is meant."""
+    chooser = Parser(add_help=False)
+    add_what_to_run(chooser)
+    chosen, others = chooser.parse_known_args(arguments)
+    return chosen.task if "--list" in others and set("*?[") & set(chosen.task) else None
+
+
 def add_what_to_run(parser: argparse.ArgumentParser) -> None:
     """The options on which the others depend: which there are, and their defaults."""
     group = parser.add_argument_group("what to run")

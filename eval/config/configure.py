@@ -1,11 +1,12 @@
 """How a configuration is made: layers of values, each over the one before.
 
 1. the defaults of the run, the backbone and the algorithm     Table 5 of arXiv 2605.07727
-2. the method's values for the task's dataset                  eval/config/methods.py
-3. DFP's values for the task, in the offline protocol          Table 8
-4. the preset's                                                eval/config/presets.py
-5. what makes the offline protocol                             section B.2
-6. the caller's changes
+2. what the task's dataset asks of every method                eval/config/families.py
+3. the method's values for the task's dataset                  eval/config/methods.py
+4. DFP's values for the task, in the offline protocol          Table 8
+5. the preset's                                                eval/config/presets.py
+6. what makes the offline protocol                             section B.2
+7. the caller's changes
 """
 
 import dataclasses
@@ -16,6 +17,7 @@ from algos.base import Algorithm
 from backbones.base import Backbone, find
 from envs.task import Protocol, Task, find_task
 from eval.config.config import Config
+from eval.config.families import asked_by
 from eval.config.methods import DEFAULT, METHODS, OFFLINE, Values, table_8
 from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS
@@ -69,6 +71,7 @@ def values_of(method: str | None, task: Task, preset: str, protocol: Protocol) -
     """The values by field that are not defaults: of the method, if the choice is one, of the preset and of the protocol."""
     offline = protocol == "offline"
     layers = (
+        asked_by(task.dataset),
         METHODS[method].on(task.dataset) if method else {},
         table_8(task.name) if offline and method == "dfp" else {},
         PRESETS[preset].on(task.dataset),

@@ -3,12 +3,30 @@
 A method is an algorithm, a backbone and values: variants that are only numbers need no code. What is not named here is the
 default of the algorithm's or backbone's class, which is Table 5 of arXiv 2605.07727. The numbers of FQL and BFN are those of
 FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them. Table 7's other
-baselines have the numbers of FQL's section E.2 and Table 6.
+baselines have the numbers of FQL's section E.2 and Table 6; in mazes those of FQL's released commands, which have IQL's and
+ReBRAC's for humanoidmaze-medium alone.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from eval.config.families import (
+    ANTMAZE_GIANT,
+    ANTMAZE_LARGE,
+    ANTSOCCER,
+    DOUBLE,
+    HUMANOIDMAZE_LARGE,
+    HUMANOIDMAZE_MEDIUM,
+    LOCOMOTION,
+    PUZZLE_3X3,
+    PUZZLE_4X4,
+    QUADRUPLE,
+    SCENE,
+    SINGLE,
+    TRIPLE,
+    nearest,
+)
 
 Values = Mapping[str, Any]  # by field, of the algorithm, the backbone or the run
 
@@ -25,12 +43,10 @@ class Method:
 
     def on(self, dataset: str) -> dict[str, Any]:
         """The method's values for the tasks of a dataset."""
-        return {**self.values, **self.by_dataset.get(dataset, {})}
+        return {**self.values, **self.by_dataset.get(nearest(dataset), {})}
 
 
 ROBOMIMIC_DATA = ("lift-mh", "can-mh", "square-mh")
-SINGLE, SCENE, PUZZLE_3X3, PUZZLE_4X4 = "cube-single-play-v0", "scene-play-v0", "puzzle-3x3-play-v0", "puzzle-4x4-play-v0"
-DOUBLE, TRIPLE, QUADRUPLE = "cube-double-play-v0", "cube-triple-play-v0", "cube-quadruple-play-100m-v0"
 
 
 def best_of(n: int) -> dict[str, int]:
@@ -40,6 +56,10 @@ def best_of(n: int) -> dict[str, int]:
 
 def on_robomimic(**values: Any) -> dict[str, Values]:
     return dict.fromkeys(ROBOMIMIC_DATA, values)
+
+
+def in_mazes(**values: Any) -> dict[str, Values]:
+    return dict.fromkeys(LOCOMOTION, values)
 
 
 def in_table_7(name: str | tuple[str, ...], *values: Any) -> dict[str, Values]:
@@ -55,6 +75,13 @@ UNSQUASHED = {"squash": False}  # with unit variance, the Gaussian policy of FQL
 BEST_OF_32 = {"inverse_temperature": 0.0, "num_samples": 32}
 IDQL_NETWORKS = {"diffusion_steps": 5, "residual": True, "width": 256, "depth": 3, "critic_width": 256, "critic_depth": 2}
 DFP_ON_ROBOMIMIC = on_robomimic(num_elites=2, temperatures=(0.005, 0.05), **best_of(4))
+FQL_IN_MAZES: dict[str, Values] = {
+    ANTMAZE_LARGE: {"distill_weight": 10.0, "pessimism": 1.0},
+    ANTMAZE_GIANT: {"distill_weight": 10.0, "pessimism": 1.0},
+    HUMANOIDMAZE_MEDIUM: {"distill_weight": 30.0},
+    HUMANOIDMAZE_LARGE: {"distill_weight": 30.0},
+    ANTSOCCER: {"distill_weight": 10.0},
+}
 NO_CONSTRAINT_ON_TRIPLE = {TRIPLE: {"constraint_weight": 0.0}}
 
 METHODS: dict[str, Method] = {
@@ -69,6 +96,7 @@ METHODS: dict[str, Method] = {
             **on_robomimic(distill_weight=10_000.0),
             PUZZLE_3X3: {"distill_weight": 1000.0},
             PUZZLE_4X4: {"distill_weight": 1000.0},
+            **FQL_IN_MAZES,
         },
     ),
     "qc-fql": Method(
@@ -80,6 +108,7 @@ METHODS: dict[str, Method] = {
             **on_robomimic(distill_weight=10_000.0),
             TRIPLE: {"distill_weight": 100.0},
             QUADRUPLE: {"distill_weight": 100.0},
+            **FQL_IN_MAZES,
         },
     ),
     "mvp": Method("MVP", "dfp", "meanflow", NO_TOP_K, NO_CONSTRAINT_ON_TRIPLE),
@@ -92,14 +121,15 @@ METHODS: dict[str, Method] = {
         "iql",
         "deterministic",
         {"horizon": 1, **UNSQUASHED, "width": 256, "depth": 4, "critic_width": 256, "critic_depth": 4},
-        in_table_7("inverse_temperature", 1.0, 0.3, 10.0, 10.0, 3.0),
+        in_table_7("inverse_temperature", 1.0, 0.3, 10.0, 10.0, 3.0) | in_mazes(inverse_temperature=10.0),
     ),
     "rebrac": Method(
         "ReBRAC",
         "rebrac",
         "deterministic",
         {"horizon": 1},
-        in_table_7(("actor_penalty", "critic_penalty"), (1.0, 0.0), (0.1, 0.0), (0.1, 0.01), (0.3, 0.01), (0.3, 0.01)),
+        in_table_7(("actor_penalty", "critic_penalty"), (1.0, 0.0), (0.1, 0.0), (0.1, 0.01), (0.3, 0.01), (0.3, 0.01))
+        | in_mazes(actor_penalty=0.01, critic_penalty=0.01),
     ),
     "idql": Method("IDQL", "iql", "diffusion", {"horizon": 1, **BEST_OF_32, **IDQL_NETWORKS}),
     "srpo": Method(

@@ -103,18 +103,24 @@ def test_what_takes_hours_is_not_downloaded_unasked(tmp_path, monkeypatch):
         quadruple.find_dataset(tmp_path / "data")
 
 
-def test_a_sharded_dataset_is_every_file_on_the_mirrors_page(generated, tmp_path, serve, dead):
-    there = tmp_path / "served" / NAME
+def test_a_sharded_dataset_is_fetched_file_by_file_from_whichever_mirror_has_it(generated, tmp_path, serve, dead):
+    task = replace(TASK, dataset=NAME.replace("-v0", "-100m-v0"), shards=2)
+    there = tmp_path / "served" / task.dataset
     there.mkdir(parents=True)
-    for shard in ("0", "1"):
-        shutil.copy(generated / f"{NAME}.npz", there / f"play-{shard}.npz")
-    task = replace(TASK, sharded=True)
+    for shard in ("000", "001"):
+        shutil.copy(generated / f"{NAME}.npz", there / f"{NAME}-{shard}.npz")
     folder = task.fetch(tmp_path / "data", [dead, mirror := serve(tmp_path / "served")])
-    assert names(folder) == ["play-0.json", "play-0.npz", "play-1.json", "play-1.npz"]
-    (folder / "play-1.npz").unlink()
-    kept = (folder / "play-0.npz").stat().st_mtime_ns
+    assert names(folder) == [f"{NAME}-{shard}.{end}" for shard in ("000", "001") for end in ("json", "npz")]
+    (folder / f"{NAME}-001.npz").unlink()
+    kept = (folder / f"{NAME}-000.npz").stat().st_mtime_ns
     task.fetch(tmp_path / "data", [mirror])
-    assert len(names(folder)) == 4 and (folder / "play-0.npz").stat().st_mtime_ns == kept, "fetching goes on where it stopped"
-    (tmp_path / "served" / "empty").mkdir()
-    with pytest.raises(ConnectionError, match="its page names no"):
-        replace(task, dataset="empty").fetch(tmp_path / "data", [mirror])
+    assert len(names(folder)) == 4 and (folder / f"{NAME}-000.npz").stat().st_mtime_ns == kept, "it goes on where it stopped"
+    with pytest.raises(ConnectionError, match="HTTP 404"):
+        replace(task, shards=3).fetch(tmp_path / "data", [mirror])
+    assert len(names(folder)) == 4
+
+
+def test_ogbench_s_data_are_looked_for_in_more_than_one_place():
+    from envs.suites.ogbench import MIRRORS
+
+    assert len({mirror.split("/")[2] for mirror in MIRRORS}) == 3

@@ -8,17 +8,21 @@ import pytest
 from envs.suites import TASKS
 from eval.config.config import Config
 from eval.config.configure import configure
+from eval.config.families import nearest
 from eval.config.methods import METHODS
 from eval.config.presets import PRESETS
 from eval.results.record import find
 
 ROOT = Path(__file__).parents[2]
 
+ONE_OF_A_KIND = {nearest(task.dataset): name for name, task in TASKS.items()}.values()
+"""A task for each set of values that methods have."""
+
 
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("method", METHODS)
 def test_json_gives_the_configuration_back(method, preset):
-    for task in TASKS:
+    for task in ONE_OF_A_KIND:
         for protocol in ("offline-to-online", "offline"):
             config = configure(task, method, preset=preset, protocol=protocol)
             again = Config.from_json(json.loads(json.dumps(config.to_json())))
@@ -101,3 +105,33 @@ def test_the_offline_protocol_has_no_chunks_and_no_best_of_n():
     for preset in PRESETS:
         config = configure("cube-double-task2", preset=preset, protocol="offline")
         assert (config.algo.horizon, config.algo.best_of, config.algo.target_best_of, config.online_steps) == (1, 1, 1, 0)
+
+
+def test_a_dataset_without_numbers_of_its_own_takes_those_of_the_nearest():
+    datasets = [task.dataset for task in TASKS.values() if task.dataset.endswith("-v0")]
+    tuned = {nearest(dataset) for dataset in datasets}
+    assert {nearest(dataset) for dataset in tuned} == tuned <= set(datasets)
+    assert nearest("puzzle-4x6-noisy-v0") == nearest("puzzle-4x4-play-100m-v0") == "puzzle-4x4-play-v0"
+    assert nearest("antmaze-giant-stitch-v0") == "antmaze-giant-navigate-v0" and nearest("lift-mh") == "lift-mh"
+
+
+@pytest.mark.parametrize(
+    ("task", "discount", "weight", "pessimism"),
+    [
+        ("antmaze-large-navigate-task1", 0.99, 10, 1),
+        ("antmaze-giant-navigate-task1", 0.995, 10, 1),
+        ("humanoidmaze-medium-navigate-task3", 0.995, 30, 0),
+        ("humanoidmaze-giant-stitch-task3", 0.995, 30, 0),
+        ("antsoccer-arena-navigate-task4", 0.995, 10, 0),
+        ("puzzle-4x4-task4-sparse", 0.99, 1000, 0),
+    ],
+)
+def test_mazes_have_fqls_published_values(task, discount, weight, pessimism):
+    algo = configure(task, "fql", preset="paper").algo
+    assert (algo.discount, algo.distill_weight, algo.pessimism) == (discount, weight, pessimism)
+    assert configure(task, backbone="shortcut", preset="paper").algo.discount == discount, "the task asks it of every method"
+
+
+def test_a_hundred_million_rows_come_shard_by_shard():
+    for task in ("cube-quadruple-task2", "cube-octuple-task1", "puzzle-4x4-100m-task4-sparse"):
+        assert configure(task, preset="paper").data_order == "shards"

@@ -54,3 +54,14 @@ def test_list_names_everything(capsys):
     assert run.main(["--list"]) == 0
     text = capsys.readouterr().out
     assert all(name in text for name in ("drifting", "meanflow", "dfp", "cube-quadruple-task[1-5]", "square", *PRESETS))
+
+
+def test_a_pattern_lists_the_tasks_that_match_and_nothing_else(capsys):
+    assert run.main(["--list", "--task", "antmaze-l*"]) == 0
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert [line.split()[0] for line in lines] == [
+        f"antmaze-large-{kind}-task[1-5]" for kind in ("navigate", "stitch", "explore")
+    ]
+    with pytest.raises(SystemExit, match="2"):
+        run.main(["--list", "--task", "antmouse*"])
+    assert "no task is called 'antmouse*'" in capsys.readouterr().err
