@@ -1,6 +1,7 @@
 """Presets: the numbers that a whole run has in common, whatever its method.
 
 quick     small networks and few steps, for a laptop's CPU; the values are ours
+small     the same networks and a longer run, for comparisons on a few cores; the values are ours
 paper     Tables 5 and 8 of arXiv 2605.07727 as printed
 release   as paper, with the kernel bandwidth of the authors' released configuration
 """
@@ -9,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from eval.config.families import OCTUPLE, PUZZLE_4X4, QUADRUPLE
+from eval.config.families import DOUBLE, OCTUPLE, PUZZLE_4X4, QUADRUPLE
 from eval.config.methods import Values, best_of, on_robomimic
 
 
@@ -29,31 +30,51 @@ class Preset:
 LARGE = (QUADRUPLE, OCTUPLE, PUZZLE_4X4.replace("-v0", "-100m-v0"))
 SHARD_BY_SHARD = {dataset: {"data_order": "shards"} for dataset in LARGE}  # 100M rows come as the published runs read them
 
+SMALL_NETWORKS = {
+    "width": 256,
+    "depth": 2,
+    "critic_width": 256,
+    "critic_depth": 2,
+    "batch_size": 128,
+    "learning_rate": 1e-3,
+    "discount": 0.98,
+    "target_rate": 0.01,
+    "temperatures": (0.2,),
+    "num_generated": 4,
+    "num_candidates": 8,
+    "num_elites": 4,
+    **best_of(4),
+}
+
 PRESETS = {
     "quick": Preset(
         "Minutes on two cores: small networks, few steps, a falling learning rate. Tuned on cube-single-task2 for DFP.",
         {
+            **SMALL_NETWORKS,
             "offline_steps": 18_000,
             "online_steps": 3_000,
             "online_warmup": 500,
             "eval_every": 3_000,
             "log_every": 250,
-            "width": 256,
-            "depth": 2,
-            "critic_width": 256,
-            "critic_depth": 2,
-            "batch_size": 128,
-            "learning_rate": 1e-3,
             "final_rate": 0.1,
-            "discount": 0.98,
-            "target_rate": 0.01,
-            "temperatures": (0.2,),
-            "num_generated": 4,
-            "num_candidates": 8,
-            "num_elites": 4,
-            **best_of(4),
         },
         on_robomimic(offline_steps=5_000, online_steps=1_500, eval_every=2_500),  # a fifth of the rows, a slower simulator
+    ),
+    "small": Preset(
+        "Some twenty minutes on one core: the networks of `quick`, as long online as offline, balanced batches online.",
+        {
+            **SMALL_NETWORKS,
+            "offline_steps": 16_000,
+            "online_steps": 16_000,
+            "online_warmup": 500,
+            "online_share": 0.5,
+            "eval_every": 8_000,
+            "eval_episodes": 50,
+            "log_every": 250,
+            "final_rate": 0.3,
+            "old_policy_rate": 0.005,  # at 1e-4 the old policy would not move in a phase of this length
+        },
+        {DOUBLE: {"discount": 0.99}, **on_robomimic(offline_steps=5_000, online_steps=5_000, eval_every=2_500)},
     ),
     "paper": Preset(
         "Tables 5 and 8 as printed: each method's own numbers, 1M + 1M steps. Data of 100M rows come shard by shard.",
