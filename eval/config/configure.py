@@ -102,5 +102,5 @@ def resolve(method: str | None, algo: str | None, backbone: str | None) -> tuple
 
 
 def default_protocol(task: Task, preset: str) -> Protocol:
-    """The first of the paper's protocols that has the task; `quick` always has an online phase."""
-    return task.protocols[0] if task.protocols and preset != "quick" else "offline-to-online"
+    """The first of the paper's protocols that has the task; presets of our own always have an online phase."""
+    return task.protocols[0] if task.protocols and preset not in ("quick", "small") else "offline-to-online"
