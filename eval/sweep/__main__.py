@@ -32,6 +32,7 @@ from eval.sweep.data import prepare
 from eval.sweep.drive import Sweep, ask_to_stop
 from eval.sweep.engines import Engine
 from eval.sweep.screen import Screen
+from eval.sweep.wanted import Recorded
 from tables.build import NAMES, check
 from tables.costs import load_benches
 from tables.rates import Rates
@@ -50,7 +51,9 @@ def parse(arguments: list[str]) -> Namespace:
     what.add_argument("--seeds", nargs="+", default=[], help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)")
     what.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE,...", help="options of every run of a grid")
     what.add_argument("--from", type=Path, dest="file", metavar="FILE", help="a file of commands")
-    what.add_argument("--dry-run", action="store_true", help="say what would run and what it costs, and stop there")
+    what.add_argument(
+        "--dry-run", action="store_true", help="say which runs would run, which have a record, and the cost, and stop there"
+    )
     where = parser.add_argument_group("where and how (no result depends on these, up to rounding)")
     where.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
     where.add_argument(
@@ -93,8 +96,8 @@ def seeds(text: str) -> range:
     return range(int(first), int(last or first) + 1)
 
 
-def plan(options: Namespace, together: int, here: str) -> list[Job]:
-    """The jobs that no record of --runs and --records has."""
+def plan(options: Namespace, together: int, here: str) -> tuple[list[Job], list[Recorded]]:
+    """The jobs that no record of --runs and --records has, and what they have."""
     usual = [*filter(Path.exists, [Path("records")])]
     folders = [*filter(Path.exists, [options.runs]), *(usual if options.records is None else options.records)]
     counted = {path.resolve() for path in files(folders)} if folders else set()
@@ -104,12 +107,16 @@ def plan(options: Namespace, together: int, here: str) -> list[Job]:
     if options.tables:
         check(options.tables, NAMES)
         keep = {"methods": options.methods, "tasks": options.tasks, "seeds": options.seeds}
-        lines = wanted.of_tables(options.tables, runs, benches, options.preset, keep)
+        lines = [*wanted.of_tables(options.tables, runs, benches, options.preset, keep)]
+        have = [*wanted.in_tables(options.tables, runs, benches, options.preset, keep)]
     elif options.file:
-        lines = wanted.of_file(options.file)
+        lines = [*wanted.of_file(options.file)]
+        have = [*wanted.in_records(lines, runs)]
     else:
-        lines = wanted.of_grid(options.methods, options.tasks, options.seeds or [0], options.set, ["--preset", options.preset])
-    return wanted.jobs(lines, runs, Rates(known, benches), together, here)
+        common = ["--preset", options.preset]
+        lines = [*wanted.of_grid(options.methods, options.tasks, options.seeds or [0], options.set, common)]
+        have = [*wanted.in_records(lines, runs)]
+    return wanted.jobs(lines, runs, Rates(known, benches), together, here), have
 
 
 def engine_of(options: Namespace, gpus: int, parallel: int, threads: int) -> Engine:
@@ -139,7 +146,9 @@ def main(arguments: list[str]) -> int:
     parallel = options.parallel or gpus or max(1, cores // (options.threads or 1))
     threads = options.threads or (max(1, cores // parallel) if local else 1)
     here = f"cpu, {threads} threads, {processor()}" if not gpus else ""
-    jobs = plan(options, options.together or (TOGETHER if gpus else 1), here)
+    jobs, have = plan(options, options.together or (TOGETHER if gpus else 1), here)
+    if options.dry_run and (jobs or have):
+        print(f"{wanted.listed(jobs, have)}\n")
     if not jobs:
         print("nothing is missing")
         return 0

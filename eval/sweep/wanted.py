@@ -9,6 +9,8 @@ from itertools import chain, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tabulate import tabulate
+
 from eval.config.command_line import parse
 from eval.config.config import Config
 from eval.results.record import Run
@@ -39,6 +41,54 @@ def of_tables(
             kept = all(not keep[key] or getattr(gap, key[:-1]) in keep[key] for key in ("methods", "tasks"))
             if seeds and kept:
                 yield Wanted(bare(shlex.split(gap.command)[len(COMMAND) :]), seeds, f"table {name}")
+
+
+class Recorded(NamedTuple):
+    """Seeds of what is asked for that a record has."""
+
+    label: str
+    task: str
+    seeds: tuple[int, ...]
+    path: Path
+
+
+def in_tables(
+    names: Sequence[str], runs: Sequence[Run], benches: Sequence[Bench], preset: str, keep: dict[str, Collection[Any]]
+) -> Iterator[Recorded]:
+    """The runs that stand in tables, of the methods, tasks and seeds to `keep`."""
+    lines = (line for name in names for line in from_records(name, runs, benches, preset).lines)
+    for run in {id(run): run for line in lines for cell in line.cells for run in cell.runs}.values():
+        found = recorded(run, keep["seeds"] or run.start["config"]["seeds"])
+        kept = all(
+            run.start["config"][key[:-1]] in (keep[key] or [run.start["config"][key[:-1]]]) for key in ("methods", "tasks")
+        )
+        if found.seeds and kept:
+            yield found
+
+
+def in_records(wanted: Iterable[Wanted], runs: Sequence[Run]) -> Iterator[Recorded]:
+    """The finished runs that have what is asked for."""
+    finished = [(name_of(run.start["config"]), run) for run in runs if run.status == "finished"]
+    for options, seeds, _ in wanted:
+        name = name_of(config_of(options).to_json())
+        yield from (found for other, run in finished if other == name and (found := recorded(run, seeds)).seeds)
+
+
+def recorded(run: Run, seeds: Collection[int]) -> Recorded:
+    config = run.start["config"]
+    return Recorded(label_of(config), config["task"], tuple(seed for seed in config["seeds"] if seed in seeds), run.path)
+
+
+def listed(jobs: Sequence[Job], have: Iterable[Recorded]) -> str:
+    """What would run and what has a record already, a line for each method and task, or record."""
+    seeds: dict[tuple[str, str], list[int]] = {}
+    for job in jobs:
+        seeds.setdefault((job.label, job.task), []).extend(job.seeds)
+    lines = [("would run", label, task, " ".join(map(str, own)), "") for (label, task), own in seeds.items()]
+    lines += [
+        ("has a record", one.label, one.task, " ".join(map(str, one.seeds)), str(one.path)) for one in dict.fromkeys(have)
+    ]
+    return tabulate(lines, ["", "method", "task", "seeds", "record"], disable_numparse=True)
 
 
 def of_grid(

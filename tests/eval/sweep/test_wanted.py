@@ -1,6 +1,7 @@
 """What is asked for, and what of it is missing."""
 
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -8,7 +9,9 @@ from eval.results import record
 from eval.sweep import wanted
 from eval.sweep.__main__ import main
 from tables.rates import Rates
+from tables.sources.runs import files, load
 
+ROOT = Path(__file__).parents[3]
 NOTHING = Rates([], [])
 
 
@@ -53,6 +56,29 @@ def test_what_a_finished_record_has_is_not_asked_for_again(tiny):
     assert [job.seeds for job in wanted.jobs(lines, [run], NOTHING, 1)] == [(1,), (3,)]
     unfinished = record.Run(run.path, run.start)
     assert [job.seeds for job in wanted.jobs(lines, [unfinished], NOTHING, 3)] == [(0, 1, 2), (3,)]
+
+
+def test_a_dry_run_lists_what_would_run_and_what_has_a_record():
+    options = ("--method", "dfp", "--task", "lift")
+    config = wanted.config_of((*options, "--seeds", "0", "2")).to_json()
+    run = record.Run(Path("a.jsonl"), {"config": config}, end={"status": "finished"})
+    lines = [wanted.Wanted(options, (0, 1, 2, 3), "")]
+    have = [*wanted.in_records(lines, [run, record.Run(run.path, run.start)])]
+    assert [one.seeds for one in have] == [(0, 2)], "an unfinished one has nothing"
+    shown = wanted.listed(wanted.jobs(lines, [run], NOTHING, 1), have).splitlines()[2:]
+    assert shown[0].startswith("would run ") and shown[0].rstrip().endswith("1 3")
+    assert shown[1].startswith("has a record ") and shown[1].endswith(f"0 2      {run.path}") and len(shown) == 2
+
+
+def test_a_table_s_runs_are_listed_by_record():
+    runs = load(files([ROOT / "records" / "quick"]))
+    keep = {"methods": ["dfp"], "tasks": [], "seeds": [1, 3]}
+    found = sorted((one.task, one.seeds, one.path.name) for one in wanted.in_tables(["quick"], runs, [], "quick", keep))
+    assert found == [
+        ("cube-single-task2", (1,), "cube-single-task2-dfp-seeds0-1-2.jsonl"),
+        ("cube-single-task2", (3,), "cube-single-task2-dfp-seeds3-4.jsonl"),
+        ("lift", (1,), "lift-dfp-seed1.jsonl"),
+    ]
 
 
 @pytest.mark.parametrize("setting", ["algo.num_elites", "=3", "algo.num_elites="])
