@@ -5,6 +5,7 @@ networks come bound to their parameters: `nets.actor` (a policy of any backbone)
 `nets.slow.<name>`, copies that trail their source; `nets.constant.<name>` is the network without gradient to itself.
 """
 
+import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
@@ -65,6 +66,9 @@ class Policy:
     def velocity(self, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
         return self.backbone.velocity(self.net, obs, x, t)
 
+    def mean_velocity(self, obs: Tensor, x: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        return self.backbone.mean_velocity(self.net, obs, x, r, t)
+
     def sample_with_log_prob(self, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         return self.backbone.sample_with_log_prob(self.net, obs, noise)
 
@@ -106,7 +110,8 @@ class Algorithm(ABC):
         if self.needs is None or isinstance(backbone, self.needs):
             return ""
         able = " or ".join(names("backbones", self.needs))
-        return f"it needs a policy with a {self.needs.__name__.lower()}; take the backbone {able}"
+        ability = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", self.needs.__name__).lower()
+        return f"it needs a policy with a {ability}; take the backbone {able}"
 
     def policies(self, backbone: Backbone) -> dict[str, Backbone]:
         """The networks that are policies, and the backbone of each; losses get them as `Policy`, the others as they are."""

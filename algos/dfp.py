@@ -11,6 +11,7 @@ from typing import Any, get_args
 import torch
 from torch import Generator, Tensor
 
+from algos.ascent import climbed
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.select import NO_CHOICE, Precision, best_of_n, best_samples
 from backbones.base import Backbone, normal, option
@@ -23,6 +24,7 @@ class DFP(ActorCritic):
     num_candidates: int = option(16, "N: actions that the old policy proposes a state")
     num_elites: int = option(4, "K: the proposals of highest value, kept as positives")
     elite_weight: float = option(0.5, "lambda: weight of the top-K loss; 0 is DFP w/o top-K")
+    elite_step: float = option(0.0, "eta: how far elites are moved up the gradient of Q, as in FMQ; 0 leaves them", later=True)
     data_weight: float = option(1.0, "weight of the behaviour-cloning loss")
     old_policy_rate: float = option(1e-4, "tau_EMA: rate at which the old policy follows the policy")
     elites_offline: bool = option(False, "use the top-K loss from the first offline step (the paper's offline RL setting)")
@@ -38,6 +40,8 @@ class DFP(ActorCritic):
             raise ValueError(
                 f"algo.num_elites {self.num_elites}: K must lie in 1..N, and algo.num_candidates is {self.num_candidates}"
             )
+        if self.elite_step < 0:
+            raise ValueError(f"algo.elite_step {self.elite_step}: must not be negative")
         if not 0 <= self.old_policy_rate <= 1:
             raise ValueError(f"algo.old_policy_rate {self.old_policy_rate}: must lie in [0, 1]")
         if min(self.best_of, self.target_best_of) < 1:
@@ -75,11 +79,14 @@ class DFP(ActorCritic):
 
     @torch.no_grad()
     def propose(self, nets: Nets, obs: Tensor, noise: Tensor) -> tuple[Tensor, Info]:
-        """P_K(s), the top K of N actions of the old policy by the critic's mean (Eq. 15): [B, K, a]."""
-        elites, values = best_samples(
-            nets.slow.actor, nets.critic, obs[:, None], noise, self.num_elites, precision=self.ranking
-        )
-        return elites, {"q_candidates": values.mean(), "q_elites": values.topk(self.num_elites, -1).values.mean()}
+        """P_K(s), the top K of N actions of the old policy by the critic's mean (Eq. 15), moved if asked for: [B, K, a]."""
+        obs = obs[:, None]
+        elites, values = best_samples(nets.slow.actor, nets.critic, obs, noise, self.num_elites, precision=self.ranking)
+        info = {"q_candidates": values.mean(), "q_elites": values.topk(self.num_elites, -1).values.mean()}
+        if self.elite_step == 0:
+            return elites, info
+        moved = climbed(lambda a: nets.critic(obs, a).mean(0), elites, self.elite_step)
+        return moved, info | {"q_moved": nets.critic(obs, moved).mean()}
 
     def watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
         """With ranking in less than float32, also the share of states in which it chooses the same action."""

@@ -15,6 +15,17 @@ class Velocity(ABC):
         """v(s, x, t): obs [..., obs_dim], x [..., a] and t [..., 1] to [..., a]."""
 
 
+class MeanVelocity(Velocity):
+    """It knows where its flow leads: x + (t - r) u(s, x, r, t) is at t what x is at r. Over no time u is the velocity."""
+
+    @abstractmethod
+    def mean_velocity(self, net: Network, obs: Tensor, x: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        """u(s, x, r, t): obs [..., obs_dim], x [..., a] and r <= t [..., 1] to [..., a]."""
+
+    def velocity(self, net: Network, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
+        return self.mean_velocity(net, obs, x, t, t)
+
+
 class Density(ABC):
     """The likelihood of its samples is known."""
 

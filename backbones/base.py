@@ -55,6 +55,10 @@ class Backbone(ABC):
         """Numbers of a noise vector of `sample`; by default as many as the action has."""
         return action_dim
 
+    def at(self, share: float) -> "Backbone":
+        """The backbone as it draws at this share of the offline phase, 0 to 1: others than itself where it has a curriculum."""
+        return self
+
     def draw(self, generator: Generator, batch: int, positives: int, action_dim: int) -> Noise:
         """The random numbers that `losses` needs for `batch` states with `positives` target actions in all; by default none."""
         return {}

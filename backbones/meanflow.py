@@ -10,14 +10,14 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.abilities import Velocity
+from backbones.abilities import MeanVelocity
 from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
 from backbones.nets import MLP
 
-MeanVelocity = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, r, t)
+Field = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, r, t)
 
 
-def meanflow_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: Tensor, t: Tensor) -> Tensor:
+def meanflow_loss(u: Field, action: Tensor, noise: Tensor, r: Tensor, t: Tensor) -> Tensor:
     """Squared error of the MeanFlow identity u = v - (t - r) du/dt, the right side constant (arXiv 2505.13447, Eq. 11).
 
     action, noise [..., a]; r <= t [..., 1]. Returns [..., a]. At r = t it is flow matching.
@@ -27,14 +27,14 @@ def meanflow_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: Tensor, t: 
     return (mean_velocity - (v - (t - r) * du_dt).detach()).square()
 
 
-def velocity_constraint_loss(u: MeanVelocity, action: Tensor, noise: Tensor, r: Tensor) -> Tensor:
+def velocity_constraint_loss(u: Field, action: Tensor, noise: Tensor, r: Tensor) -> Tensor:
     """Squared error of u(z_r, r, r) = v: the mean velocity over no time is the velocity (MVP). Returns [..., a]."""
     z = (1 - r) * action + r * noise
     return (u(z, r, r) - (noise - action)).square()
 
 
 @dataclass(frozen=True)
-class MeanFlow(PerPositive, Velocity):
+class MeanFlow(PerPositive, MeanVelocity):
     """a = noise - u(noise, r=0, t=1): the mean velocity of a flow over its whole time, in one network call."""
 
     constraint_weight: float = option(1.0, "weight of the instantaneous-velocity constraint")
@@ -70,6 +70,6 @@ class MeanFlow(PerPositive, Velocity):
         r = torch.zeros_like(noise[..., :1])
         return (noise - net(obs, noise, r, r + 1)).clamp(-1, 1)
 
-    def velocity(self, net: Network, obs: Tensor, x: Tensor, t: Tensor) -> Tensor:
-        """The mean velocity over no time, in a time that runs the other way."""
-        return -net(obs, x, 1 - t, 1 - t)
+    def mean_velocity(self, net: Network, obs: Tensor, x: Tensor, r: Tensor, t: Tensor) -> Tensor:
+        """In a time that runs the other way."""
+        return -net(obs, x, 1 - t, 1 - r)

@@ -21,9 +21,10 @@ from tabulate import tabulate
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
 from envs.task import SuccessTiming
 from eval import video
+from eval.config.config import Act
 from eval.pictures import open_renderer
 from eval.policy import Policy
-from eval.results.policy import About, find, read_actor
+from eval.results.policy import ACTING, About, find, read_actor
 from eval.results.provenance import commit, device_name, versions
 from eval.results.record import PHASES, Writer, identity
 from eval.running.rollout import Episode, Evaluator
@@ -88,7 +89,7 @@ def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> 
         "command": shlex.join(["python", "-m", "eval.evaluate", *sys.argv[1:]]),
         "record": identity(about.run),
         **{name: getattr(about, name) for name in ("seed", "phase", "step", "sha256")},
-        "algo": policy.config.to_json()["algo"],
+        **{name: policy.config.to_json()[name] for name in ("algo", *ACTING)},
         "success_timing": timing,
         "first": episodes[0].episode,
         "success": [int(e.success) for e in episodes],
@@ -110,6 +111,8 @@ def main() -> None:
     parser.add_argument("--episodes", type=positive, help="of each seed (default: as many as recorded)")
     parser.add_argument("--first", type=non_negative, default=0, help="number of the first; training evaluated those from 0 on")
     parser.add_argument("--best-of", type=positive, metavar="N", help="act by the best of N samples (default: as trained)")
+    parser.add_argument("--act", choices=get_args(Act), help="as the algorithm does, or by a search (default: as the run did)")
+    parser.add_argument("--qgbs-rounds", type=non_negative, metavar="K", help="rounds of that search (default: the run's)")
     parser.add_argument("--success-timing", choices=get_args(SuccessTiming), help="default: the run's")
     parser.add_argument(
         "--workers", type=non_negative, default=os.cpu_count(), help="processes that evaluate; 0 evaluates here"
@@ -123,7 +126,8 @@ def main() -> None:
         video.check_files(options.video)
         open_renderer()
     found = find(options.run, options.phase, options.seed, options.step)
-    policies = [Policy(about, *read_actor(about, **best_of(about, options.best_of))) for about in found]
+    acting = {name: value for name in ACTING if (value := getattr(options, name)) is not None}
+    policies = [Policy(about, *read_actor(about, **best_of(about, options.best_of), **acting)) for about in found]
     task, timing = policies[0].task, options.success_timing or policies[0].config.success_timing
     task.make_env(timing).close()  # refuses a timing that the suite does not have
     count = options.episodes or len(found[0].evaluation["success"])
@@ -140,7 +144,7 @@ def main() -> None:
     writer = Writer(path)
     for policy, outcomes in zip(policies, own, strict=True):
         writer.write("evaluation again", **line(policy, outcomes, timing))
-    changed = options.best_of is not None or timing != policies[0].config.success_timing
+    changed = options.best_of is not None or acting or timing != policies[0].config.success_timing
     rows = [compare(policy, outcomes, not changed) for policy, outcomes in zip(policies, own, strict=True)]
     headers = ["policy", "success now", "recorded", "difference, points", "same outcome"]
     print(tabulate(rows, headers, disable_numparse=True))

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from algos.learner import Actor
+from algos.qgbs import QGBS
 from envs.command import Parser, first_line, import_extra, run_command
 from envs.files.whole import staged
 from eval.policy import Policy, load
@@ -55,6 +56,8 @@ def part_of(policy: Policy, part: Part) -> Actor:
     if part == "actor":
         return one_sample(policy.actor)
     algo: Any = policy.actor.algorithm
+    if isinstance(algo, QGBS):
+        raise ValueError(f"{policy.about.path}: it searches along gradients, which no graph repeats; take --part actor")
     if policy.actor.noise_shape()[0] > 1 and getattr(algo, "ranking", "float32") != "float32":
         raise ValueError(f"{policy.about.path}: it ranks in {algo.ranking}, which no graph repeats; take --part actor")
     return policy.actor
@@ -62,7 +65,7 @@ def part_of(policy: Policy, part: Part) -> Actor:
 
 def one_sample(actor: Actor) -> Actor:
     """The same networks, acting by a single sample."""
-    algo: Any = actor.algorithm
+    algo: Any = actor.algorithm.algorithm if isinstance(actor.algorithm, QGBS) else actor.algorithm
     single = replace(algo, **{name: one for name, one in SINGLE.items() if hasattr(algo, name)})
     return Actor(single, actor.policies, actor.modules, actor.chunk_dim)
 

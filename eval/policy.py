@@ -79,8 +79,8 @@ def load(where: str | Path, phase: str | None = None, seed: int | None = None, s
     """A kept policy: `where` is a run's folder, a folder of runs (its newest) or a policy file.
 
     Without `phase` it is the last one, without `seed` the first of the run's; `step` may also be "best", by the recorded
-    success rate. `changes` are options of the algorithm in acting, such as `best_of=32`. ValueError in one line for what is
-    not there, is damaged, or of another version.
+    success rate. `changes` are options of the algorithm in acting, such as `best_of=32`, or how it acts, such as `act="qgbs"`.
+    ValueError in one line for what is not there, is damaged, or of another version.
     """
     about = find(Path(where), phase, seed, step)[0]
     return Policy(about, *read_actor(about, **changes))

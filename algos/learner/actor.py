@@ -10,14 +10,16 @@ from torch import Tensor, nn
 
 from algos.base import Algorithm
 from algos.learner.binding import by_name
+from algos.qgbs import QGBS
 from backbones.base import Backbone
 
 
 class Actor:
-    """One seed's policy: an algorithm with its networks. `chunk_dim` is a, the size of a flattened chunk."""
+    """One seed's policy: an algorithm, or what acts in its place, with its networks. `chunk_dim` is a, the size of a flattened
+    chunk."""
 
     def __init__(
-        self, algorithm: Algorithm, policies: Mapping[str, Backbone], modules: Mapping[str, nn.Module], chunk_dim: int
+        self, algorithm: Algorithm | QGBS, policies: Mapping[str, Backbone], modules: Mapping[str, nn.Module], chunk_dim: int
     ):
         self.algorithm, self.policies, self.modules, self.chunk_dim = algorithm, policies, modules, chunk_dim
         self.device = next(p.device for module in modules.values() for p in module.parameters())
@@ -37,7 +39,8 @@ class Actor:
         chunks = self.algorithm.act(by_name(self.policies, self.modules), obs, noise)
         return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon)
 
-    def snapshot(self) -> "Actor":
-        """A copy on the CPU that later updates do not change; it can be sent to another process."""
+    def snapshot(self, acting: Algorithm | QGBS | None = None) -> "Actor":
+        """A copy on the CPU that later updates do not change; it can be sent to another process. `acting` acts in the
+        algorithm's place."""
         own = {name: deepcopy(module).to("cpu") for name, module in self.modules.items()}
-        return Actor(self.algorithm, self.policies, own, self.chunk_dim)
+        return Actor(acting or self.algorithm, self.policies, own, self.chunk_dim)

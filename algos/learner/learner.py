@@ -41,6 +41,7 @@ class Learner:
         graph: bool = False,
     ):
         self.algorithm, self.backbone, self.device = algorithm, backbone, torch.device(device)
+        self.drawing = backbone  # as far as its curriculum is
         self.seeds, self.chunk_dim = list(seeds), algorithm.horizon * action_dim
         self.policies = algorithm.policies(backbone)
         gpu = is_gpu(self.device)
@@ -77,12 +78,14 @@ class Learner:
         self._act = Graph(self._choose, self.device) if self.graph else self._choose
 
     def set_progress(self, share: float) -> None:
-        """Set the learning rate for this share of the offline phase, 0 to 1; online it stays where it ended."""
+        """Set the learning rate and the curriculum for this share of the offline phase, 0 to 1; online they stay where they
+        ended."""
+        self.drawing = self.backbone.at(share)
         self._set_rate(self.algorithm.learning_rate * (1 - share * (1 - self.algorithm.final_rate)))
 
     def draw(self) -> dict[str, Any]:
         """The random numbers of one update, each seed's from its own generator: tensors [S, ...]."""
-        draws = [self.algorithm.draw(self.backbone, g, self.chunk_dim, self.phase) for g in self.generators]
+        draws = [self.algorithm.draw(self.drawing, g, self.chunk_dim, self.phase) for g in self.generators]
         return tree_map(lambda *xs: torch.stack(xs), *draws)
 
     def update(self, batch: Batch, noise: dict[str, Any]) -> Info:

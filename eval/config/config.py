@@ -9,10 +9,12 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from algos.base import Algorithm
+from algos.qgbs import QGBS
 from backbones.base import Backbone, find, option
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
 
+Act = Literal["policy", "qgbs"]
 WarmupActions = Literal["policy", "random"]
 SIZES = {"width", "depth", "critic_width", "critic_depth"}
 
@@ -48,14 +50,20 @@ class Config:
     eval_every: int = option(100_000, "steps between evaluations; the end of each phase is always evaluated")
     eval_episodes: int = option(100, "episodes of an evaluation, for each seed")
     log_every: int = option(1_000, "steps between lines of metrics")
+    act: Act = option(
+        "policy", "how evaluations act: as the algorithm does (policy), or by a search around its actions (qgbs)", later=True
+    )
+    qgbs_rounds: int = option(1, "rounds of that search; with 0 actions climb Q by one step, for any backbone", later=True)
     success_timing: SuccessTiming = option("post", "OGBench: success describes the state after (post) or before (pre) the step")
 
     def __post_init__(self) -> None:
         if reason := self.algo.misfit(self.backbone):
             raise ValueError(f"{name_of(self.algo)} with {name_of(self.backbone)}: {reason}")
+        if isinstance(acting := self.acting(), QGBS) and (reason := acting.misfit(self.backbone)):
+            raise ValueError(f"act qgbs for {name_of(self.algo)} with {name_of(self.backbone)}: {reason}")
         _check_numbers(self.backbone, "backbone.")
         _check_numbers(self.algo, "algo.")
-        for name in ("offline_steps", "online_steps", "online_warmup", "replay_capacity"):
+        for name in ("offline_steps", "online_steps", "online_warmup", "replay_capacity", "qgbs_rounds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)}: must not be negative")
         if 0 < self.replay_capacity <= self.algo.horizon:
@@ -67,6 +75,10 @@ class Config:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:
             raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers from 0 to 2^63 - 1")
+
+    def acting(self) -> Algorithm | QGBS:
+        """What acts in evaluations."""
+        return QGBS(self.algo, self.qgbs_rounds) if self.act == "qgbs" else self.algo
 
     def to_json(self) -> dict[str, Any]:
         """The configuration as plain values: what a record, a checkpoint and a policy file keep."""

@@ -30,6 +30,7 @@ from eval.results import record
 
 FORMAT = 1
 FOLDER, SUFFIX = "policies", ".safetensors"
+ACTING = ("act", "qgbs_rounds")  # the options of a run that say how its policies act
 Keep = Literal["none", "ends", "all"]
 Step = int | Literal["last", "best"]
 
@@ -122,15 +123,16 @@ def read_about(path: Path) -> About:
 
 
 def read_actor(about: About, **changes: Any) -> tuple[Config, Actor]:
-    """The policy and its configuration, with changed options of the algorithm. ValueError in one line for a file that is
-    damaged, a task that is not here, and a change that needs networks which the file does not have."""
+    """The policy and its configuration, with changed options of the algorithm, or of how it acts (ACTING). ValueError in one
+    line for a file that is damaged, a task that is not here, and a change that needs networks which the file does not have."""
     with safe_open(about.path, "pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (it is no mapping)
     if fingerprint(weights) != about.sha256:
         raise ValueError(f"{about.path}: damaged, its weights are not the ones that were written")
     plain = about.run["config"]
     try:
-        config = Config.from_json({**plain, "algo": {**plain["algo"], **changes}})
+        acting = {name: changes.pop(name) for name in ACTING if name in changes}
+        config = Config.from_json({**plain, **acting, "algo": {**plain["algo"], **changes}})
     except ValueError as error:
         raise ValueError(f"{about.path}: {error}") from None
     chunk_dim = config.algo.horizon * config.task.action_dim
@@ -138,7 +140,7 @@ def read_actor(about: About, **changes: Any) -> tuple[Config, Actor]:
         modules = config.algo.networks(config.backbone, config.task.obs_dim, chunk_dim)
     kept = {name.partition(".")[0] for name in weights}
     own = {name: net for name, net in modules.items() if name in kept}
-    actor = Actor(config.algo, config.algo.policies(config.backbone), own, chunk_dim)
+    actor = Actor(config.acting(), config.algo.policies(config.backbone), own, chunk_dim)
     for name, net in actor.modules.items():
         load(net, {key.partition(".")[2]: p for key, p in weights.items() if key.startswith(f"{name}.")}, about.path)
         compute_as(net, about.run.get("kernel"))

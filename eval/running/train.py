@@ -164,7 +164,7 @@ class Training:
     def _evaluate(self, phase: str) -> str:
         """Evaluates and records every episode of every seed, unless told to stop; returns the success rate as text."""
         step, config = self.done[phase], self.config
-        actors = {seed: actor.snapshot() for seed, actor in zip(config.seeds, self.actors, strict=True)}
+        actors = {seed: actor.snapshot(config.acting()) for seed, actor in zip(config.seeds, self.actors, strict=True)}
         total = len(actors) * config.eval_episodes
         running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop)
         title = f"evaluation at {phase} step {step}"

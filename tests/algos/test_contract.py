@@ -140,5 +140,8 @@ def test_a_gradient_goes_back_through_a_velocity():
 
 
 def test_what_a_rule_needs_is_named_with_the_backbones_that_have_it():
-    assert Steered().misfit(Gaussian()) == "it needs a policy with a velocity; take the backbone flow or meanflow or shortcut"
+    assert (
+        Steered().misfit(Gaussian())
+        == "it needs a policy with a velocity; take the backbone flow or flow_map or meanflow or shortcut"
+    )
     assert Steered().misfit(MeanFlow()) == Edited().misfit(Drifting()) == BC().misfit(Gaussian()) == ""

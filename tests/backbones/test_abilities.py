@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 from torch.distributions import Normal
 
-from backbones.base import Backbone
+from backbones.abilities import MeanVelocity
 from backbones.flow import Flow, euler
+from backbones.flow_map import FlowMap
 from backbones.gaussian import Gaussian
 from backbones.meanflow import MeanFlow
 from backbones.shortcut import Shortcut
@@ -23,18 +27,39 @@ def exact(x: Tensor, t: Tensor) -> Tensor:
     return MEAN + (t * STD**2 - (1 - t)) / ((1 - t).square() + (t * STD).square()) * (x - t * MEAN)
 
 
-NETWORKS: dict[type, Callable[..., Tensor]] = {  # those that have learned it, as far as they are asked about the velocity
+NETWORKS: dict[Callable[[], Any], Callable[..., Tensor]] = {  # as if trained, as far as they are asked about the velocity
     Flow: lambda obs, x, t: exact(x, t),
     Shortcut: lambda obs, x, t, d: exact(x, t) + d,
     MeanFlow: lambda obs, z, r, t: -exact(z, 1 - t) + (t - r),
+    partial(FlowMap, time_features=0): lambda obs, x, r, t: exact(x, r) + (t - r),
 }
 
 
 @pytest.mark.parametrize("family", NETWORKS)
-def test_velocity_carries_noise_to_the_action(family: type[Backbone]):
+def test_velocity_carries_noise_to_the_action(family: Callable[[], Any]):
     noise, obs = torch.linspace(-2, 2, 9, dtype=DOUBLE)[:, None], torch.zeros(9, 1, dtype=DOUBLE)
     action = euler(lambda x, t: family().velocity(NETWORKS[family], obs, x, t), noise, 2000)
     torch.testing.assert_close(action, MEAN + STD * noise, rtol=0, atol=1e-3)
+
+
+def jump(x: Tensor, r: Tensor, t: Tensor) -> Tensor:
+    """The mean velocity of that flow from r to t: every point stays as many standard deviations off the mean of its time."""
+    std = [((1 - time).square() + (time * STD).square()).sqrt() for time in (r, t)]
+    return (t * MEAN + std[1] * (x - r * MEAN) / std[0] - x) / (t - r)
+
+
+def test_mean_velocity_carries_noise_to_the_action_in_any_jumps():
+    """Time runs from the noise on, whichever way it does in a network."""
+    x, obs = torch.linspace(-2, 2, 9, dtype=DOUBLE)[:, None], torch.zeros(9, 1, dtype=DOUBLE)
+    networks: dict[MeanVelocity, Callable[..., Tensor]] = {
+        FlowMap(time_features=0): lambda obs, x, r, t: jump(x, r, t),
+        MeanFlow(): lambda obs, z, r, t: -jump(z, 1 - t, 1 - r),
+    }
+    for policy, network in networks.items():
+        y, times = x, [torch.full_like(x, time) for time in (0.0, 0.3, 0.4, 1.0)]
+        for r, t in pairwise(times):
+            y = y + (t - r) * policy.mean_velocity(network, obs, y, r, t)
+        torch.testing.assert_close(y, MEAN + STD * x)
 
 
 def test_log_prob_is_that_of_what_is_sampled():

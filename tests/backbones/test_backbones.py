@@ -14,7 +14,11 @@ from backbones.base import Backbone, find, names
 
 BACKBONES = names("backbones", Backbone)
 UNIMODAL = [name for name in BACKBONES if find("backbones", Backbone, name).unimodal]
-MODES_APART = {"drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8}, "diffusion": {"depth": 3}}
+MODES_APART: dict[str, dict[str, Any]] = {
+    "drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8},
+    "diffusion": {"depth": 3},
+    "flow_map": {"time_features": 0},
+}
 """Options with which a family keeps two modes apart, where its defaults do not."""
 UPDATES = {"diffusion": 800, "shortcut": 800}
 """More updates than the others have."""
@@ -148,7 +152,12 @@ def test_loss_does_not_change_the_positives(backbone: Backbone):
         ("drifting", {"temperatures": (0.0,)}),
         ("drifting", {"temperatures": (0.05, -0.1)}),
         ("drifting", {"num_generated": 1}),
+        ("drifting", {"kernel": "uniform"}),
+        ("drifting", {"noise_dim": -1}),
         ("flow", {"flow_steps": 0}),
+        ("flow_map", {"time_features": 7}),
+        ("flow_map", {"curriculum": (0.5, 0.5)}),
+        ("flow_map", {"longest_jump": 1.5}),
         ("meanflow", {"equal_times": 1.1}),
         ("meanflow", {"equal_times": -0.1}),
         ("shortcut", {"shortcut_steps": 3}),

@@ -43,7 +43,7 @@ def test_json_gives_changes_of_every_type_back():
         ("algo", "num_elites", None, "algo.num_elites is None, needed is int"),
         ("algo", "num_elites", 99, "K must lie in 1..N"),
         ("algo", "horizon", True, "algo.horizon is True, needed is int"),
-        ("algo", "name", "sac", "unknown algorithm 'sac'"),
+        ("algo", "name", "sarsa", "unknown algorithm 'sarsa'"),
         ("algo", "ranking", "float8", "algo.ranking is 'float8'"),
         ("backbone", "temperatures", [0.1, "h"], "backbone.temperatures is 'h', needed is float"),
         ("backbone", "width", 0, "backbone.width 0: at least 1"),

@@ -52,6 +52,16 @@ def test_best_of_n_is_another_policy(tiny, again):
     assert lines[0]["record"] and "evaluation again" in lines[0]["kind"]
 
 
+def test_a_search_acts_in_the_policy_s_place(tiny, again):
+    """Asked for afterwards, it acts as in a run that had it from the start, which trains alike."""
+    search = "--act qgbs --qgbs-rounds 0".split()
+    (_, run), (_, searched) = tiny(*RUN), tiny(*RUN, *search)
+    assert searched.start["config"]["act"] == "qgbs" and searched.metrics == run.metrics
+    (line,), (same,) = again(run, *search)[0], again(searched)[0]
+    assert line["act"] == "qgbs" and line["qgbs_rounds"] == 0
+    assert line["return"] == same["return"] == searched.last(0, "online")["return"] != run.last(0, "online")["return"]
+
+
 def test_wilsons_interval():
     """Of 8 successes in 10: Wilson (1927)."""
     assert rate([1] * 8 + [0] * 2) == pytest.approx((0.8, 0.4901625, 0.9433178), abs=1e-6)
@@ -68,6 +78,7 @@ def test_what_cannot_be_is_refused_in_one_line(tiny, refused, tmp_path, monkeypa
     folder = run.path.parent
     assert "no policy of online seed 4 was kept" in words(folder, "--seed", "4")
     assert "fql acts by its one sample" in words(folder, "--best-of", "4")
+    assert "act qgbs for bc" in words(tiny("--algo", "bc")[1].path.parent, "--act", "qgbs")
     assert "pictures end in .mp4" in words(folder, "--video", tmp_path / "a.avi")
     path = folder / "policies" / "online-8-seed0.safetensors"
     path.write_bytes(path.read_bytes()[:-3])
