@@ -128,10 +128,14 @@ def driver() -> str:
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = Parser(prog="python -m eval.gpu_day", description=__doc__)
     parser.add_argument("--minutes", type=positive, default=60, help="all that it may take (default: 60)")
-    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="default: all, after the device's check")
+    parser.add_argument("--stages", nargs="+", choices=STAGES, default=STAGES, help="default: all; the device comes first")
     parser.add_argument("--preset", choices=PRESETS, default="paper", help="default: paper")
-    parser.add_argument("--methods", nargs="+", choices=METHODS, default=RIVALS, help="the most telling first")
-    parser.add_argument("--tasks", nargs="+", default=TASKS, help="the most telling first; bench takes the sizes of the first")
+    parser.add_argument(
+        "--methods", nargs="+", choices=METHODS, metavar="METHOD", default=RIVALS, help="the most telling first"
+    )
+    parser.add_argument(
+        "--tasks", nargs="+", metavar="TASK", default=TASKS, help="the most telling first; bench takes the sizes of the first"
+    )
     parser.add_argument("--seeds", nargs="+", default=["0-4"], help="of every cell (default: 0-4)")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="options of every cell's run, as eval.sweep")
     parser.add_argument("--repeats", type=positive, default=20, help="timed updates of each line of bench")

@@ -69,7 +69,7 @@ def test_a_cell_is_a_sweep_of_its_seeds_in_one_process(tmp_path, capsys):
     options = parse([*TINY.split(), "--out", str(tmp_path), "--set", "offline_steps=12", "--seeds", "0-2"])
     first, _ = cells(options, "cpu")
     assert sweep.main([*first.arguments, "--dry-run"]) == 0
-    (job,) = sweep.plan(sweep.parse([*first.arguments]), 8, "")
+    (job,), _ = sweep.plan(sweep.parse([*first.arguments]), 8, "")
     assert (job.method, job.seeds, "12" in job.options) == ("bc", (0, 1, 2), True)
 
 
