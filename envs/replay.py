@@ -88,6 +88,11 @@ class Replay:
         self._next_row(seed, obs)
         self.rings[seed].episode_rows = 0
 
+    @property
+    def ready(self) -> bool:
+        """Whether every seed has a chunk to draw; false only at the start of a run without a dataset."""
+        return len(self.data_starts) > 0 or all(ring.num_starts > 0 for ring in self.rings)
+
     def sample(self, generators: list[Generator], batch_size: int, step: int = 0) -> dict[str, Tensor]:
         """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
         reward and mask [S, B, H]; next_action, if asked for, is NaN where no chunk may be drawn. `step` is the offline
@@ -168,6 +173,8 @@ class Replay:
         if ring.num_starts == 0:
             return self.data_starts[numbers.start + drawn]
         online = self.starts[seed, (drawn - offline + ring.oldest_start) % self.capacity]
+        if offline == 0:
+            return online
         return torch.where(drawn < offline, self.data_starts[numbers.start + drawn.clamp_max(offline - 1)], online)
 
     def _draw_numbers(self, offline: int, online: int, batch_size: int, generator: Generator) -> Tensor:
@@ -176,7 +183,7 @@ class Replay:
         def draw(low: int, high: int, count: int) -> Tensor:
             return torch.randint(low, high, (count,), generator=generator, device=self.device)
 
-        if self.online_share == 0 or online == 0:
+        if self.online_share == 0 or 0 in (offline, online):
             return draw(0, offline + online, batch_size)
         own = round(self.online_share * batch_size)
         return torch.cat([draw(0, offline, batch_size - own), draw(offline, offline + online, own)])

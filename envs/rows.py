@@ -16,14 +16,14 @@ class Starts:
     """The rows from which `horizon` actions and the observation after them lie in one episode, numbered in their order.
 
     Kept as two numbers an episode: a list of the starts of 100M rows would take 800 MB. `ends` [E] are the episodes' last rows.
-    ValueError when no episode is long enough.
+    ValueError when no episode is long enough; without any episode there are none.
     """
 
     def __init__(self, ends: np.ndarray, horizon: int, device: str | torch.device = "cpu"):
-        first = np.append(0, ends[:-1] + 1)
+        first = np.append(0, ends[:-1] + 1)[: len(ends)]
         counts = np.maximum(ends + 1 - horizon - first, 0)
         self.first, self.ends = first, ends
-        if not counts.any():
+        if len(ends) and not counts.any():
             longest = int((ends - first).max())
             raise ValueError(f"horizon {horizon}: longer than every episode of the dataset (at most {longest} actions)")
         self.before = np.append(0, np.cumsum(counts))  # starts before each episode, and all of them
@@ -41,12 +41,14 @@ class Starts:
 
     def hold(self, rows: Tensor) -> Tensor:
         """Whether these rows are among the starts."""
+        if len(self) == 0:
+            return torch.zeros_like(rows, dtype=torch.bool)
         return rows + self.horizon <= self._last[torch.searchsorted(self._last, rows)]
 
     def shards(self) -> list[range]:
         """The numbers of each shard's starts. A shard is the whole episodes that come nearest to a million rows: one file of
         cube-quadruple-100m, as all of its files have equally many rows."""
-        rows = int(self.ends[-1]) + 1
+        rows = int(self.ends.max(initial=-1)) + 1
         pieces = max(1, round(rows / SHARD_ROWS))
         middles = (self.first + self.ends + 1) / 2  # an episode is of the piece that has its middle
         episodes = np.searchsorted(middles, rows * np.arange(pieces + 1) / pieces)

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
+
+from envs.dataset import Dataset
+from envs.files.outside import read
+from envs.outside import tidy
+
 if TYPE_CHECKING:
     import gymnasium
-
-    from envs.dataset import Dataset
 
 Protocol = Literal["offline-to-online", "offline"]
 SuccessTiming = Literal["post", "pre"]
@@ -53,13 +57,13 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def load_dataset(self, folders: Sequence[Path]) -> "Dataset":
+    def load_dataset(self, folders: Sequence[Path]) -> Dataset:
         """The task's data, rewards included, from the first of `folders` that has it.
 
         FileNotFoundError says how to get it; ValueError says what is wrong with the file.
         """
 
-    def find_dataset(self, folder: Path) -> "Dataset":
+    def find_dataset(self, folder: Path) -> Dataset:
         """The task's data from `folder` or from the suite's own folders, else downloaded, unless that takes hours."""
         # Not Path.expanduser, which raises where the user has no home, as in many containers.
         folders = [folder, *(Path(os.path.expanduser(home)) for home in self.homes)]
@@ -70,6 +74,40 @@ class Task(ABC):
                 raise
             self.fetch(folder)
             return self.load_dataset(folders)
+
+    def read_dataset(self, source: str, keys: Sequence[str] = (), bounds: tuple[Any, Any] = (-1.0, 1.0)) -> Dataset:
+        """The rows of a file, or of whatever else `envs.files.outside.read` takes, instead of the task's own data.
+
+        FileNotFoundError where there is none; ValueError names what does not fit: sizes, or actions out of the bounds, which
+        become -1 and 1.
+        """
+        data = read(source, keys, bounds)
+        obs_dim, action_dim = data.obs.shape[1], data.action.shape[1]
+        if (obs_dim, action_dim) != (self.obs_dim, self.action_dim):
+            raise ValueError(
+                f"{source}: observations [{obs_dim}] and actions [{action_dim}]; "
+                f"{self.name} has [{self.obs_dim}] and [{self.action_dim}]"
+            )
+        return data
+
+    def no_data(self) -> Dataset:
+        """A dataset without a row, for runs that learn online alone."""
+        shapes: Sequence[tuple[int, ...]] = ((0, self.obs_dim), (0, self.action_dim), (0,), (0,))
+        obs, action, reward, mask = (np.zeros(shape, np.float32) for shape in shapes)
+        return Dataset(obs, action, reward, mask, np.zeros(0, np.int64), {"source": "none", "rows": 0, "episodes": 0})
+
+    @property
+    def simulated(self) -> bool:
+        """Whether there is an environment."""
+        return True
+
+    def scored(self, total_reward: float) -> float | None:
+        """What an episode with this return counts, where it is not success that counts."""
+        return None
+
+    def facts(self) -> dict[str, Any]:
+        """What a record keeps of a task from outside the suite."""
+        return {}
 
     @property
     def fetched_unasked(self) -> bool:
@@ -118,11 +156,14 @@ class Task(ABC):
 
 
 def find_task(name: str) -> Task:
-    """The task called `name`; ValueError with the nearest name when there is none."""
-    from envs.suites import TASKS  # here, since suites are made of tasks
+    """The task called `name`, of a suite or from outside (`envs.own`); ValueError with the nearest name when there is none."""
+    from envs.own import find_own  # here, since these are made of tasks
+    from envs.suites import TASKS
 
     if name in TASKS:
         return TASKS[name]
+    if own := find_own(tidy(name)):
+        return own
     near = difflib.get_close_matches(name, TASKS, n=1)
     hint = f"did you mean {near[0]}?" if near else "`python -m eval.run --list` shows all"
     raise ValueError(f"unknown task {name!r}; {hint}")

@@ -24,6 +24,7 @@ from tabulate import tabulate
 
 from algos.select import refuse_slow
 from envs.command import refuse
+from envs.dataset import Dataset
 from envs.rows import Starts
 from eval import video
 from eval.config.command_line import parse, pattern_to_list
@@ -87,16 +88,19 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     if options.video:
         video.refuse_undrawable(config.task, options.keep_policies)
     resumed = open_record(unfinished_folder(config, options.runs)) if options.resume else None
-    dataset = config.task.find_dataset(options.data)
+    dataset = data_for(config, options.data)
     Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
-    config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
+    if config.task.simulated or config.online_steps:
+        config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
+    else:
+        print(f"{config.task.name}: there is no environment, so nothing is evaluated")
     begun = record.read(resumed.path).start if resumed else {}
     threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
     keep_kernel(begun)
     start = describe(config, dataset, device, command)
     saved = saved_state(resumed.path.parent, config, start) if resumed else {}
     writer = resumed or open_record(held.enter_context(new_folder(config, options.runs)))
-    evaluator = Evaluator(config.task, config.success_timing, options.workers)
+    evaluator = Evaluator(config.task, config.success_timing, options.workers) if config.task.simulated else None
     apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
     checkpoint, keep = writer.path.with_name(CHECKPOINT), Keeper(writer.path, options.keep_policies)
     training = Training(config, dataset, writer, evaluator, checkpoint, device, options.compile, graph, apart, keep)
@@ -106,6 +110,16 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     if threads:
         print(threads)
     return training, saved
+
+
+def data_for(config: Config, folder: Path) -> Dataset:
+    """The data to learn from. ValueError where there are none, and the run needs some."""
+    task, name = config.task, config.dataset
+    data = task.find_dataset(folder) if name == "own" else task.no_data() if name == "none" else task.read_dataset(name)
+    if not len(data.obs) and (config.offline_steps or config.normalize_obs):
+        why = "normalize_obs" if config.normalize_obs else f"{config.offline_steps} offline steps"
+        raise ValueError(f"{task.name}: no data for {why}; --dataset FILE names some, --offline-steps 0 learns online alone")
+    return data
 
 
 def choose_device(name: str) -> str:
@@ -174,13 +188,14 @@ def report(run: record.Run, command: str, code: int, options: argparse.Namespace
 
 
 def summary(run: record.Run) -> str:
-    """The run's result: success rate of each seed at the end of each phase, over how many episodes."""
+    """The run's result: the score of each seed at the end of each phase, over how many episodes."""
     rows = []
     for seed in run.start["config"]["seeds"]:
         ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
-        rates = [f"{100 * sum(e['success']) / len(e['success']):.1f}" if e else "-" for e in ends.values()]
+        rates = [f"{record.score(e):.1f}" if e else "-" for e in ends.values()]
         rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
-    return tabulate(rows, headers=["seed", "offline success %", "online success %", "episodes"], disable_numparse=True)
+    by = record.scored_by(run.start)
+    return tabulate(rows, headers=["seed", f"offline {by}", f"online {by}", "episodes"], disable_numparse=True)
 
 
 def plot(run: record.Run) -> Path:

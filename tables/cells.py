@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from eval.results.record import Run, success_rate
+from eval.results.record import Run, score
 from tables import rules
 from tables.commands import command
 from tables.result import Cell, Gap, Line, Number, Result
@@ -89,7 +89,7 @@ def with_moments(table: Table, grid: list[list[Cell]]) -> tuple[list[list[Cell]]
 
 def rate(run: Run, seed: int, phase: str, tail: float = 0.0) -> float:
     """A seed's success rate in percent, as the mean of the evaluations that the rules average."""
-    return statistics.fmean(map(success_rate, rules.averaged(run.of(seed, phase), tail)))
+    return statistics.fmean(map(score, rules.averaged(run.of(seed, phase), tail)))
 
 
 def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]) -> list[Gap]:

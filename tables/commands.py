@@ -30,6 +30,7 @@ def again(config: dict[str, Any]) -> str:
     method, parts = config["method"], [config[part].get("name", "") for part in ("algo", "backbone")]
     words = ["--method", method] if method in METHODS else ["--algo", parts[0], "--backbone", parts[1]]
     words += [word for name in ("task", "preset", "protocol") for word in (f"--{name}", config[name])]
+    words += ["--dataset", config["dataset"]] if config.get("dataset", "own") != "own" else []
     return run_line([*words, *options(config["changes"]), "--seeds", *config["seeds"]])
 
 

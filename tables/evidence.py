@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from eval.results.record import Run, identity, success_rate
+from eval.results.record import Run, identity, score
 from tables import rules
 from tables.commands import again
 from tables.spec import label_of
@@ -56,7 +56,7 @@ def shown_in(path: Path) -> dict[str, Any]:
 def outcomes(run: Run, seed: int) -> dict[str, Any]:
     """A seed's success rate over the steps of both phases, and the episodes of each phase's last evaluation."""
     own = [e for e in run.evaluations if e["seed"] == seed]
-    curve = [[run.training_step(e), success_rate(e)] for e in own]
+    curve = [[run.training_step(e), score(e)] for e in own]
     last = [[*group][-1] for _, group in groupby(own, key=lambda e: e["phase"])]
     return {"seed": seed, "curve": curve, "phases": [{"phase": e["phase"], "episodes": episodes(e)} for e in last]}
 

@@ -13,7 +13,7 @@ from typing import Any
 from envs.command import Parser
 from envs.files.whole import replaced
 from eval.config.methods import METHODS
-from eval.results.record import Run, success_rate
+from eval.results.record import Run, score
 from tables import rules
 from tables.against import COLUMNS, EXPLAINED, PRECISE, contrast
 from tables.build import COMPARABLE, IN_PAPER, NAMES, by_labels, check, from_paper
@@ -126,7 +126,7 @@ def table_of_runs(runs: Sequence[Run], number: dict[int, int]) -> dict[str, Any]
     """Every record, whether it counts or not."""
 
     def success(run: Run, phase: str) -> Cell:
-        rates = {seed: success_rate(e) for seed in run.start["config"]["seeds"] if (e := run.last(seed, phase))}
+        rates = {seed: score(e) for seed in run.start["config"]["seeds"] if (e := run.last(seed, phase))}
         return Cell((rules.summarise({"": rates}),), runs=(run,))
 
     def line(run: Run) -> Line:

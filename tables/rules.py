@@ -137,6 +137,8 @@ def difference(a: Run, b: Run) -> str | None:
 
 def ground_difference(a: Run, b: Run) -> str | None:
     """Whether two runs had different simulators or data. What differs by rounding alone (other processors) is the same."""
+    if changed := changed_file(a, b):
+        return changed
     data = [fact(run, "dataset", "sha256") for run in (a, b)]
     if data[0] != data[1] and not remade(a, b):
         return f"dataset (sha256 {str(data[0])[:12]}, {str(data[1])[:12]})"
@@ -147,6 +149,13 @@ def ground_difference(a: Run, b: Run) -> str | None:
     if len(ends[0]) != len(ends[1]) or distance > ROUNDING:
         return f"physics (a fixed rollout ends {distance:.2g} apart)"
     return None
+
+
+def changed_file(a: Run, b: Run) -> str | None:
+    """A file from outside, of a task, a backbone or an algorithm, that both runs had, and that was another one."""
+    ours, theirs = (run.start.get("files") or {} for run in (a, b))
+    found = [name for name in ours.keys() & theirs.keys() if ours[name] != theirs[name]]
+    return f"{found[0]} (sha256 {ours[found[0]][:12]}, {theirs[found[0]][:12]})" if found else None
 
 
 def remade(a: Run, b: Run) -> bool:

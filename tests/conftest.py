@@ -12,12 +12,15 @@ from torch import Generator
 
 from algos.base import Algorithm, Batch
 from algos.learner import Learner
-from backbones.base import Backbone, find
+from backbones.base import Backbone
 from backbones.dense import has_bfloat16
+from envs.outside import tidy
 from envs.scripts.demonstration_dataset import generate_demos
 from envs.scripts.play import Script
 from envs.scripts.play_dataset import generate
 from envs.task import find_task
+from eval.config.config import find_part
+from tests import subjects
 
 torch.set_num_threads(1)  # for nets this small, a second thread only waits for the first
 
@@ -44,8 +47,31 @@ SMALL = {  # whichever of these options a class has; odd widths, so that no para
 }
 
 
-def make(folder: str, kind: type, name: str, **options: Any) -> Any:
-    cls = find(folder, kind, name)
+def pytest_addoption(parser: pytest.Parser) -> None:
+    for option in ("--backbone", "--algo"):
+        parser.addoption(option, metavar="FILE", help="run the contract tests alone, of the class that this file defines")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    for option, kind in (("--backbone", Backbone), ("--algo", Algorithm)):
+        if name := config.getoption(option):
+            subjects.given[kind] = tidy(name)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With a file from outside, only the tests of it."""
+    names = set(subjects.given.values())
+    if names:
+        items[:] = [item for item in items if names & {str(value) for value in of(item)}]
+
+
+def of(item: pytest.Item) -> list[Any]:
+    """What a test is a test of."""
+    return [*item.callspec.params.values()] if hasattr(item, "callspec") else []
+
+
+def make(kind: Any, name: str, **options: Any) -> Any:
+    cls = find_part(kind, name)
     own = {field.name for field in fields(cls)}
     return cls(**{key: value for key, value in (SMALL | options).items() if key in own or key in options})
 
@@ -83,13 +109,13 @@ def bfloat16() -> None:
 @pytest.fixture
 def tiny_backbone() -> Callable[..., Backbone]:
     """A small instance of the backbone with this name."""
-    return lambda name, **options: make("backbones", Backbone, name, **options)
+    return lambda name, **options: make(Backbone, name, **options)
 
 
 @pytest.fixture
 def tiny_algorithm() -> Callable[..., Algorithm]:
     """A small instance of the algorithm with this name."""
-    return lambda name, **options: make("algos", Algorithm, name, **options)
+    return lambda name, **options: make(Algorithm, name, **options)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from algos.base import Algorithm
 from algos.learner.binding import by_name
+from algos.learner.standardize import seen
 from algos.qgbs import QGBS
 from backbones.base import Backbone
 
@@ -36,7 +37,8 @@ class Actor:
     @torch.no_grad()
     def choose(self, obs: Tensor, noise: Tensor) -> Tensor:
         """obs [n, obs_dim] and noise [n, *noise_shape] to chunks [n, H, action_dim]."""
-        chunks = self.algorithm.act(by_name(self.policies, self.modules), obs, noise)
+        nets = by_name(self.policies, self.modules)
+        chunks = self.algorithm.act(nets, seen(nets, obs), noise)
         return rearrange(chunks, "n (h d) -> n h d", h=self.algorithm.horizon)
 
     def snapshot(self, acting: Algorithm | QGBS | None = None) -> "Actor":

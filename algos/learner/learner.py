@@ -18,6 +18,7 @@ from algos.learner.actor import Actor
 from algos.learner.binding import Parameters, bind, holding, trainable
 from algos.learner.graph import Graph
 from algos.learner.seeds import Loop, Vmap
+from algos.learner.standardize import STANDARDIZE, Standardize, seen, seen_batch
 from backbones.base import Backbone, normal
 
 SAMPLES = 8  # noise vectors for each state of which `watch` looks at the actions
@@ -26,7 +27,7 @@ SAMPLES = 8  # noise vectors for each state of which `watch` looks at the action
 class Learner:
     """Runs `algorithm` on S seeds at once; seed i among others is seed i alone, on a CPU to the bit.
 
-    With `graph`, on a GPU, an update is one launch.
+    With `graph`, on a GPU, an update is one launch. With `standardize` the rule's networks see observations through it.
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Learner:
         device: str | torch.device = "cpu",
         compile: bool = False,
         graph: bool = False,
+        standardize: Standardize | None = None,
     ):
         self.algorithm, self.backbone, self.device = algorithm, backbone, torch.device(device)
         self.drawing = backbone  # as far as its curriculum is
@@ -46,7 +48,7 @@ class Learner:
         self.policies = algorithm.policies(backbone)
         gpu = is_gpu(self.device)
 
-        fresh = [self._initial(obs_dim, seed) for seed in self.seeds]
+        fresh = [self._initial(obs_dim, seed, standardize) for seed in self.seeds]
         self.modules = fresh[0]
         self.axis = (Vmap if gpu and len(self.seeds) > 1 else Loop)(len(self.seeds), partial(bind, self.policies, self.modules))
         self.params: Parameters = {
@@ -60,8 +62,8 @@ class Learner:
         leaves = [p for p in tree_leaves(self.trained) if p.requires_grad]
         self.optimizer = torch.optim.Adam(leaves, rate, fused=True, capturable=gpu)
 
-        self._losses, self._watched = self.axis.map(self._loss), self.axis.map(self.algorithm.watch)
-        self._chosen = self.axis.map(self.algorithm.act)
+        self._losses, self._watched = self.axis.map(self._loss), self.axis.map(self._watch)
+        self._chosen = self.axis.map(lambda nets, obs, noise: algorithm.act(nets, seen(nets, obs), noise))
         if compile:
             self._losses = torch.compile(self._losses, dynamic=False)
         self.graph, self.updates = graph, 0
@@ -123,7 +125,10 @@ class Learner:
 
     def _loss(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> tuple[Tensor, Info]:
         """The rule's loss of one seed, in this phase."""
-        return self.algorithm.loss(nets, batch, noise, self.phase)
+        return self.algorithm.loss(nets, seen_batch(nets, batch), noise, self.phase)
+
+    def _watch(self, nets: Nets, obs: Tensor, noise: Tensor) -> Info:
+        return self.algorithm.watch(nets, seen(nets, obs), noise)
 
     @torch.no_grad()
     def watch(self, obs: Tensor) -> Info:
@@ -172,11 +177,12 @@ class Learner:
         for generator, saved in zip(self.generators, state["generators"], strict=True):
             generator.set_state(saved.cpu())
 
-    def _initial(self, obs_dim: int, seed: int) -> dict[str, nn.Module]:
+    def _initial(self, obs_dim: int, seed: int, standardize: Standardize | None) -> dict[str, nn.Module]:
         """One seed's fresh networks, on the device."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             modules = self.algorithm.networks(self.backbone, obs_dim, self.chunk_dim)
+        modules |= {STANDARDIZE: deepcopy(standardize)} if standardize else {}
         return {name: module.to(self.device) for name, module in modules.items()}
 
     def _copy(self, name: str) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from algos.base import Algorithm
 from algos.qgbs import QGBS
 from backbones.base import Backbone, find, option
+from envs import outside
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
 
@@ -30,6 +31,8 @@ class Config:
     preset: str
     protocol: Protocol
     changes: dict[str, Any]  # options in which the run is not the method in this preset
+    dataset: str = option("own", "data to learn from: a file, the id of a Minari dataset, none, or the task's own", later=True)
+    normalize_obs: bool = option(False, "the networks see observations by the data's mean and standard deviation", later=True)
     seeds: tuple[int, ...] = option((0,), "seeds to train together in this process")
     offline_steps: int = option(1_000_000, "gradient steps on the dataset alone")
     online_steps: int = option(1_000_000, "environment steps a seed")
@@ -103,7 +106,13 @@ class Config:
 
 def name_of(part: Backbone | Algorithm) -> str:
     """The name on the command line: that of the file which defines it."""
-    return type(part).__module__.rpartition(".")[2]
+    return outside.name_of(type(part)) or type(part).__module__.rpartition(".")[2]
+
+
+def find_part(kind: Any, name: str) -> type:
+    """The backbone or algorithm of this name, the suite's or from outside. ValueError where there is none."""
+    folder = {Backbone: "backbones", Algorithm: "algos"}[kind]
+    return outside.load_class(name, kind) if outside.is_outside(name) else find(folder, kind, name)
 
 
 def _check_numbers(part: Backbone | Algorithm, prefix: str) -> None:
@@ -134,9 +143,8 @@ def _read_value(hint: Any, plain: Any, name: str) -> Any:
     if hint is Task:
         return find_task(plain)
     if hint in (Backbone, Algorithm):
-        folder = {Backbone: "backbones", Algorithm: "algos"}[hint]
         own = dict(plain) if isinstance(plain, Mapping) else {}
-        return _read_fields(find(folder, hint, own.pop("name", "")), own, f"{name}.")
+        return _read_fields(find_part(hint, own.pop("name", "")), own, f"{name}.")
     if get_origin(hint) is tuple and isinstance(plain, list):
         return tuple(_read_value(get_args(hint)[0], entry, name) for entry in plain)
     if get_origin(hint) is dict and isinstance(plain, Mapping):

@@ -14,9 +14,10 @@ import difflib
 from typing import Any
 
 from algos.base import Algorithm
-from backbones.base import Backbone, find
+from backbones.base import Backbone
+from envs.outside import tidy
 from envs.task import Protocol, Task, find_task
-from eval.config.config import Config
+from eval.config.config import Config, find_part
 from eval.config.families import asked_by
 from eval.config.methods import DEFAULT, METHODS, OFFLINE, Values, table_8
 from eval.config.presets import PRESETS
@@ -42,7 +43,7 @@ def configure(
         raise ValueError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
     method, algo, backbone = resolve(method, algo, backbone)
     protocol = protocol or default_protocol(found, preset)
-    classes = {"": Config, "backbone.": find("backbones", Backbone, backbone), "algo.": find("algos", Algorithm, algo)}
+    classes = {"": Config, "backbone.": find_part(Backbone, backbone), "algo.": find_part(Algorithm, algo)}
     values = values_of(method, found, preset, protocol)
     plain = {
         prefix + f.name: values.get(f.name, f.default)
@@ -57,7 +58,7 @@ def configure(
     options = plain | changes
     return Config(
         task=found,
-        method=method or f"{algo}-{backbone}",
+        method=method or f"{tidy(algo)}-{tidy(backbone)}",
         backbone=classes["backbone."](**below("backbone.", options)),
         algo=classes["algo."](**below("algo.", options)),
         preset=preset,

@@ -13,6 +13,7 @@ import torch
 
 from backbones.dense import KERNEL, kernel
 from envs.files.whole import made, staged
+from envs.outside import as_file_name
 from eval.config.config import Config, name_of
 from eval.results import record
 
@@ -23,7 +24,8 @@ FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 @contextmanager
 def new_folder(config: Config, runs: Path) -> Iterator[Path]:
     """A fresh folder for a run; its name helps people, and nothing reads it. It goes again when nothing is written to it."""
-    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
+    what = f"{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
+    stem = f"{datetime.now():%Y%m%d-%H%M%S}-{as_file_name(what)}"
     with made(runs):
         folder = _make(runs, stem)
         try:
@@ -64,6 +66,9 @@ def unfinished_folder(config: Config, runs: Path) -> Path:
 def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
     """ValueError when a run would be continued on other data, in a simulator that moves differently, or on another kind of
     device, whose optimiser keeps its state differently."""
+    if (before := run.start.get("files", {})) != (here := now.get("files", {})):
+        changed = next(name for name in before | here if before.get(name) != here.get(name))
+        raise ValueError(f"{run.path.parent}: {changed} has changed since; start a new run")
     for part, field in (("dataset", "sha256"), ("physics", "hash")):
         before, here = run.start[part].get(field), now[part].get(field)
         if before != here:

@@ -11,18 +11,20 @@ Nothing is learned from a file's name.
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from statistics import fmean
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
 from algos.learner import Actor
+from algos.learner.standardize import STANDARDIZE, Standardize
 from backbones.dense import Dense, Kernel
 from envs.files.whole import staged
 from eval.config.config import Config
@@ -52,9 +54,9 @@ class About:
         return f"{self.phase} seed {self.seed} step {self.step}"
 
     @property
-    def rate(self) -> float:
-        """The share of the recorded episodes that were solved."""
-        return fmean(self.evaluation["success"])
+    def score(self) -> float:
+        """Of the recorded episodes (`record.score`); below all others where none was recorded."""
+        return record.score(self.evaluation) if self.evaluation["success"] else -math.inf
 
 
 class Keeper:
@@ -84,7 +86,7 @@ def write(path: Path, actor: Actor, run: Mapping[str, Any], evaluation: Mapping[
         "obs": [config.task.obs_dim],
         "noise": list(actor.noise_shape()),
         "chunk": [config.algo.horizon, config.task.action_dim],
-        "evaluation": {name: evaluation[name] for name in ("success", "return", "length")},
+        "evaluation": {name: evaluation[name] for name in ("success", "return", "length", "score") if name in evaluation},
         **{name: evaluation[name] for name in ("seed", "phase", "step")},
     }
     data = save(weights, {"policy": json.dumps(about, separators=(",", ":"))})
@@ -138,6 +140,8 @@ def read_actor(about: About, **changes: Any) -> tuple[Config, Actor]:
     chunk_dim = config.algo.horizon * config.task.action_dim
     with torch.random.fork_rng(devices=[]):
         modules = config.algo.networks(config.backbone, config.task.obs_dim, chunk_dim)
+    if config.normalize_obs:
+        modules[STANDARDIZE] = Standardize(np.zeros(config.task.obs_dim), np.ones(config.task.obs_dim))
     kept = {name.partition(".")[0] for name in weights}
     own = {name: net for name, net in modules.items() if name in kept}
     actor = Actor(config.acting(), config.algo.policies(config.backbone), own, chunk_dim)
@@ -205,4 +209,4 @@ def kept(where: Path) -> list[About]:
 
 def preferred(policies: Sequence[About], step: Step) -> About:
     """Of one seed's policies, by step, the best by its recorded evaluation, or the last."""
-    return max(policies, key=lambda about: (about.rate, about.step)) if step == "best" else policies[-1]
+    return max(policies, key=lambda about: (about.score, about.step)) if step == "best" else policies[-1]

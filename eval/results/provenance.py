@@ -11,10 +11,12 @@ from typing import Any
 
 import torch
 
+from algos.learner.standardize import Standardize
 from backbones.dense import kernel
 from envs.dataset import Dataset
+from envs.outside import fingerprint, is_outside
 from envs.physics import physics_fingerprint
-from eval.config.config import Config
+from eval.config.config import Config, name_of
 from eval.results.record import SCHEMA
 
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
@@ -29,12 +31,24 @@ def describe(config: Config, dataset: Dataset, device: str, command: str) -> dic
         "config": config.to_json(),
         "digest": config.digest(),
         "dataset": dataset.origin,
-        "physics": physics_fingerprint(config.task),
+        "physics": physics_fingerprint(config.task) if config.task.simulated else {},
+        **from_outside(config, dataset),
         "versions": versions(),
         "commit": commit(),
         "device": device_name(device),
         "kernel": kernel(),
     }
+
+
+def from_outside(config: Config, dataset: Dataset) -> dict[str, Any]:
+    """Of what the suite does not have itself: the SHA-256 of each file, how the task is scored, how observations are scaled."""
+    named = [config.task.name, name_of(config.backbone), name_of(config.algo)]
+    facts: dict[str, Any] = {"files": {name: fingerprint(name) for name in named if is_outside(name)}}
+    facts["task"] = config.task.facts()
+    if config.normalize_obs:
+        scale = Standardize.of(dataset.obs)
+        facts["normalize_obs"] = {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
+    return {name: values for name, values in facts.items() if values}
 
 
 def versions() -> dict[str, str]:

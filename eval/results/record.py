@@ -5,8 +5,9 @@
     {"kind": "evaluation", "seed": 0, "phase": "offline", "step": 5000, "success": [1, 0], "return": [...], "length": [...]}
     {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
 
-Entry i of an evaluation's lists is episode i. A run that was interrupted and resumed says some things twice, identically; the
-last one counts. A torn last line is ignored. Nothing is learned from a record's path.
+Entry i of an evaluation's lists is episode i. Where a task does not report success, "score" has what counts instead, each
+episode's return or D4RL's normalised score, and success is 0. A run that was interrupted and resumed says some things twice,
+identically; the last one counts. A torn last line is ignored. Nothing is learned from a record's path.
 """
 
 import hashlib
@@ -23,6 +24,7 @@ from envs.files.whole import claim
 SCHEMA = 1
 PHASES = ("offline", "online")
 HARMLESS = {
+    "dataset",  # where the data lie; tables compare the data themselves
     "seeds",
     "eval_every",
     "log_every",
@@ -103,9 +105,15 @@ def identity(start: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(start, sort_keys=True).encode()).hexdigest()[:16]
 
 
-def success_rate(evaluation: dict[str, Any]) -> float:
-    """Of an evaluation's episodes, in percent."""
-    return 100 * fmean(evaluation["success"])
+def score(evaluation: dict[str, Any]) -> float:
+    """The mean over an evaluation's episodes of what counts: success, in percent, else return or D4RL's normalised score."""
+    return fmean(evaluation["score"]) if "score" in evaluation else 100 * fmean(evaluation["success"])
+
+
+def scored_by(start: dict[str, Any]) -> str:
+    """What the evaluations of a run with this first line are judged by, in words."""
+    by = start["task"]["score"] if isinstance(start.get("task"), dict) else "success"
+    return "success rate (%)" if by == "success" else by
 
 
 def read(path: Path, metrics: bool = True) -> Run:

@@ -5,9 +5,10 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -16,17 +17,18 @@ import torch
 from algos.base import Batch
 from algos.learner import Actor, Learner
 from algos.learner.learner import is_gpu
+from algos.learner.standardize import Standardize
 from envs.command import progress
 from envs.dataset import Dataset
 from envs.replay import Replay
 from envs.workers import Lost
 from eval.config.config import Config
 from eval.results.folder import FORMAT, save_checkpoint
-from eval.results.record import Writer
+from eval.results.record import Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
 from eval.running.plan import Plan, at_once, at_random, one_by_one
-from eval.running.rollout import Evaluator
+from eval.running.rollout import Episode, Evaluator
 from eval.running.threads import Waiting
 
 CHECKPOINT_SECONDS = 600
@@ -40,7 +42,7 @@ class Training:
         config: Config,
         dataset: Dataset,
         record: Writer,
-        evaluator: Evaluator,
+        evaluator: Evaluator | None,
         checkpoint: Path,
         device: str = "cpu",
         compile: bool = False,
@@ -52,7 +54,8 @@ class Training:
         self.keep = keep  # what becomes of an evaluated policy, given the record's line of it
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
-        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph)
+        seen = Standardize.of(dataset.obs) if config.normalize_obs else None
+        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph, seen)
         self.actors = [self.learner.actor(index) for index in range(len(config.seeds))]
         self.plan: Plan = partial(at_once, self.learner) if is_gpu(self.learner.device) else partial(one_by_one, self.actors)
         self.plan_randomly: Plan = partial(at_random, task.action_dim)
@@ -87,7 +90,8 @@ class Training:
         is Lost: that shows between two steps."""
         try:
             self._phase("offline", self.config.offline_steps, self._update_offline)
-            self.learner.set_progress(1)
+            if self.config.offline_steps:
+                self.learner.set_progress(1)
             if self.config.online_steps and not self.stop:
                 if self.learner.phase == "offline":
                     self.learner.begin("online")
@@ -102,7 +106,8 @@ class Training:
 
     def close(self) -> None:
         """Ends the processes that evaluate and simulate."""
-        self.evaluator.close()
+        if self.evaluator:
+            self.evaluator.close()
         for explorer in self.explorers:
             explorer.simulator.close()
 
@@ -147,7 +152,7 @@ class Training:
         warming_up = step <= self.config.online_warmup
         acts_randomly = warming_up and self.config.warmup_actions == "random"
         explore(self.explorers, self.plan_randomly if acts_randomly else self.plan, self.replay)
-        if warming_up:
+        if warming_up or not self.replay.ready:
             return None
         for _ in range(self.config.updates_per_step):
             info = self._update(self.config.offline_steps)
@@ -162,27 +167,36 @@ class Training:
         self.record.write("metrics", phase=phase, step=step, values=values)
 
     def _evaluate(self, phase: str) -> str:
-        """Evaluates and records every episode of every seed, unless told to stop; returns the success rate as text."""
+        """Evaluates and records every episode of every seed, unless told to stop; returns their score as text. Without an
+        evaluator there are no episodes, and the policies are kept."""
         step, config = self.done[phase], self.config
         actors = {seed: actor.snapshot(config.acting()) for seed, actor in zip(config.seeds, self.actors, strict=True)}
-        total = len(actors) * config.eval_episodes
-        running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop)
+        total = len(actors) * config.eval_episodes if self.evaluator else 0
+        running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop) if self.evaluator else ()
         title = f"evaluation at {phase} step {step}"
         episodes = list(progress(running, desc=title, total=total, leave=False, unit="episode"))
         if len(episodes) < total:
             return "stopped"
+        scores = []
         for seed in actors:
-            own = [e for e in episodes if e.seed == seed]
-            lists = {
-                "success": [int(e.success) for e in own],
-                "return": [round(e.total_reward, 6) for e in own],
-                "length": [e.length for e in own],
-            }
-            line = {"seed": seed, "phase": phase, "step": step, **lists}
-            self.record.write("evaluation", **line)
+            line = {"seed": seed, "phase": phase, "step": step, **self._outcome([e for e in episodes if e.seed == seed])}
+            if self.evaluator:
+                self.record.write("evaluation", **line)
+                scores.append(score(line))
             self.keep(line, actors[seed])
         self.evaluated[phase] = step
-        return f"success {sum(e.success for e in episodes) / total:.0%}"
+        return f"score {fmean(scores):.1f}" if scores else ""
+
+    def _outcome(self, episodes: Sequence[Episode]) -> dict[str, list[float]]:
+        """What a record keeps of one seed's episodes."""
+        lists: dict[str, list[float]] = {
+            "success": [int(e.success) for e in episodes],
+            "return": [round(e.total_reward, 6) for e in episodes],
+            "length": [e.length for e in episodes],
+        }
+        scores = [self.config.task.scored(e.total_reward) for e in episodes]
+        counted = [round(x, 6) for x in scores if x is not None]
+        return lists | {"score": counted} if counted else lists
 
     def save(self) -> None:
         """Everything that the rest of the run depends on, in place of the last checkpoint. OSError where there is no room."""

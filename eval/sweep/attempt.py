@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from envs.outside import as_file_name
 from eval.results import record
 from eval.sweep.claims import FOLDER, HEARTBEAT, Claim, Claims, Hold, Watch, identity
 
@@ -48,7 +49,7 @@ class Job:
     @property
     def folder(self) -> str:
         """Below the folder of runs: words for people, which nothing reads, and a digest of its claims."""
-        return f"{self.method}-{self.task}-{hashlib.sha256(' '.join(self.units).encode()).hexdigest()[:12]}"
+        return f"{as_file_name(f'{self.method}-{self.task}')}-{hashlib.sha256(' '.join(self.units).encode()).hexdigest()[:12]}"
 
     def only(self, seeds: Sequence[int]) -> "Job":
         """The same for some of its seeds."""

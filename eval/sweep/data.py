@@ -18,7 +18,7 @@ def prepare(task: Task, folder: Path, rows: int | None = None) -> None:
     FileNotFoundError, ConnectionError or ValueError as loading, fetching and generating say it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f".{task.dataset}.lock", "w") as lock:
+    with open(folder / f".{Path(task.dataset).name}.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             task.load_dataset([folder]) if rows else task.find_dataset(folder)

@@ -137,6 +137,8 @@ def config_of(options: tuple[str, ...]) -> Config:
 def name_of(config: dict[str, Any]) -> str:
     """What tells runs apart that tables tell apart, seeds aside: equal names, equal work."""
     what = [config[key] for key in ("method", "task", "preset", "protocol", "changes")]
+    if config.get("dataset", "own") != "own":
+        what.append(config["dataset"])
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 

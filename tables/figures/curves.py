@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from eval.config.methods import METHODS
-from eval.results.record import Run, success_rate
+from eval.results.record import Run, score
 from tables import rules
 from tables.spec import MAIN, Row, belongs, label_of
 from tables.stats import Scores, margin
@@ -38,7 +38,7 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
             generated = rules.on_generated_data(run)
             for e in run.evaluations:
                 if e["seed"] == seed:
-                    point = (seed, e["phase"], run.training_step(e), success_rate(e))
+                    point = (seed, e["phase"], run.training_step(e), score(e))
                     lines.append((rows[number].label, task, *point, offline, generated))
     return pd.DataFrame(lines, columns=COLUMNS)
 

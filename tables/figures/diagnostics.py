@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from eval.results.record import Run, success_rate
+from eval.results.record import Run, score
 from tables.figures.curves import in_order
 from tables.figures.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 from tables.rules import on_generated_data
@@ -42,7 +42,7 @@ def series(run: Run) -> pd.DataFrame:
     """
     config, lines = run.start["config"], []
     for e in run.evaluations:
-        lines.append((SUCCESS, "", e["seed"], run.training_step(e), success_rate(e)))
+        lines.append((SUCCESS, "", e["seed"], run.training_step(e), score(e)))
     for m in run.metrics:
         for name, values in by_set(m["values"]).items():
             for seed, value in zip(config["seeds"], values, strict=True):

@@ -10,13 +10,15 @@ from torch.utils._pytree import tree_leaves, tree_map
 
 from algos.base import Algorithm
 from algos.learner import Learner
-from backbones.base import Backbone, find, names
+from backbones.base import Backbone
+from eval.config.config import find_part
+from tests.subjects import every
 
-ALGORITHMS, BACKBONES, PHASES = names("algos", Algorithm), names("backbones", Backbone), ("offline", "online")
+ALGORITHMS, BACKBONES, PHASES = every(Algorithm), every(Backbone), ("offline", "online")
 
 
 def fits(algorithm: str, backbone: str) -> bool:
-    return not find("algos", Algorithm, algorithm)().misfit(find("backbones", Backbone, backbone)())
+    return not find_part(Algorithm, algorithm)().misfit(find_part(Backbone, backbone)())
 
 
 PAIRS = [pair for pair in product(ALGORITHMS, BACKBONES) if fits(*pair)]

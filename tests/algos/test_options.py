@@ -6,9 +6,10 @@ from typing import Any
 import pytest
 
 from algos.base import Algorithm
-from backbones.base import find, names
+from eval.config.config import find_part
+from tests.subjects import every
 
-ALGORITHMS = names("algos", Algorithm)
+ALGORITHMS = every(Algorithm)
 
 
 def test_folder_holds_the_algorithms_of_the_study():
@@ -17,7 +18,7 @@ def test_folder_holds_the_algorithms_of_the_study():
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_options_are_frozen_and_explained(name: str):
-    cls = find("algos", Algorithm, name)
+    cls = find_part(Algorithm, name)
     assert all(field.metadata.get("help") for field in dataclasses.fields(cls))
     with pytest.raises(dataclasses.FrozenInstanceError):
         cls().horizon = 2
@@ -46,7 +47,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("name", ALGORITHMS)
 def test_impossible_options_are_refused_by_name(name: str):
-    cls = find("algos", Algorithm, name)
+    cls = find_part(Algorithm, name)
     own = {field.name for field in dataclasses.fields(cls)}
     for options in IMPOSSIBLE:
         if options.keys() <= own:

@@ -10,10 +10,12 @@ import torch
 from torch import Generator, Tensor
 from torch.utils._pytree import tree_leaves
 
-from backbones.base import Backbone, find, names
+from backbones.base import Backbone, find
+from eval.config.config import find_part
+from tests.subjects import every
 
-BACKBONES = names("backbones", Backbone)
-UNIMODAL = [name for name in BACKBONES if find("backbones", Backbone, name).unimodal]
+BACKBONES = every(Backbone)
+UNIMODAL = [name for name in BACKBONES if find_part(Backbone, name).unimodal]
 MODES_APART: dict[str, dict[str, Any]] = {
     "drifting": {"temperatures": (0.2,), "output_gain": 4.0, "num_generated": 8},
     "diffusion": {"depth": 3},
@@ -72,7 +74,7 @@ def test_unknown_name_is_refused_with_the_nearest():
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_options_are_frozen_and_explained(name: str):
-    cls = find("backbones", Backbone, name)
+    cls = find_part(Backbone, name)
     assert all(field.metadata.get("help") for field in dataclasses.fields(cls))
     with pytest.raises(dataclasses.FrozenInstanceError):
         cls().width = 1
@@ -168,12 +170,12 @@ def test_loss_does_not_change_the_positives(backbone: Backbone):
 )
 def test_impossible_options_are_refused_by_name(name: str, options: dict[str, Any]):
     with pytest.raises(ValueError, match=rf"^backbone\.{next(iter(options))} "):
-        find("backbones", Backbone, name)(**options)
+        find_part(Backbone, name)(**options)
 
 
 def learn_two_modes(name: str) -> Tensor:
     """1,000 samples of a small policy that was fitted to +-0.5 in the first dimension (and 0.3 in the second)."""
-    backbone = find("backbones", Backbone, name)(**{"width": 32, "depth": 2} | MODES_APART.get(name, {}))
+    backbone = find_part(Backbone, name)(**{"width": 32, "depth": 2} | MODES_APART.get(name, {}))
     torch.manual_seed(0)
     net, g, states, obs = backbone.network(1, 2), Generator().manual_seed(0), 256, torch.zeros(256, 1)
     optimizer = torch.optim.Adam(net.parameters(), lr=3e-3)

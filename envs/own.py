@@ -1,0 +1,259 @@
+"""A task of your own, from a function that makes its Gymnasium environment:
+
+    TASK = own_task(lambda: gymnasium.make("Pendulum-v1", g=9.0), dataset="pendulum.npz", success_return=-200)
+
+`--task gym:ENV_ID` is such a call without a file, and `--task data:OBSxACTIONS` the task of a dataset without an environment.
+"""
+
+import ast
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box, Dict, Space, flatdim
+
+from envs import outside
+from envs.dataset import Dataset
+from envs.task import SuccessTiming, Task
+
+GYM, DATA = "gym:", "data:"
+REFERENCES = {
+    "halfcheetah": (-280.178953, 12135.0),
+    "hopper": (-20.272305, 3234.3),
+    "walker2d": (1.629008, 4592.3),
+    "ant": (-325.6, 3879.7),
+    "adroithandpen": (96.262799, 3076.8331017826877),
+    "adroithandhammer": (-274.856578, 12794.134825156867),
+    "adroithanddoor": (-56.512833, 2880.5693087298737),
+    "adroithandrelocate": (-6.425911, 4233.877797728884),
+}
+"""Returns of a random and of an expert policy, by which D4RL (arXiv 2004.07219) normalises, by Gymnasium's names."""
+
+Success = Callable[[np.ndarray, dict[str, Any]], bool]  # of the observation and the info after a step
+
+
+@dataclass(frozen=True, kw_only=True)
+class OwnTask(Task):
+    """A Gymnasium environment with flat observations and continuous actions, as the suite sees it: actions in [-1, 1]."""
+
+    make: Callable[[], gymnasium.Env] | None
+    """None where there are data alone."""
+    low: tuple[float, ...]
+    """The bounds of the environment's actions, which -1 and 1 stand for."""
+    high: tuple[float, ...]
+    keys: tuple[str, ...] = ()
+    """Of a dict of observations, those to join."""
+    success: Success | None = None
+    success_return: float | None = None
+    """The return from which on an episode counts as a success."""
+    score: str = "success"
+    """What an evaluation is judged by: success, return, or D4RL's normalised score."""
+    reference: tuple[float, float] | None = None
+
+    @property
+    def simulated(self) -> bool:
+        return self.make is not None
+
+    def make_env(self, success_timing: SuccessTiming = "post") -> gymnasium.Env:
+        if self.make is None:
+            raise ValueError(f"{self.name}: there is no environment; --online-steps 0 trains on the data alone")
+        if success_timing != "post":
+            raise ValueError(f"{self.name}: success_timing {success_timing!r} is OGBench's alone; allowed is 'post'")
+        return OwnEnv(gymnasium.wrappers.TimeLimit(self.make(), self.time_limit), self)
+
+    def load_dataset(self, folders: Sequence[Path]) -> Dataset:
+        """The rows of its file; none where it has no file."""
+        return self.read_dataset(self.dataset) if self.dataset else self.no_data()
+
+    def read_dataset(self, source: str, keys: Sequence[str] = (), bounds: tuple[Any, Any] | None = None) -> Dataset:
+        return super().read_dataset(source, keys or self.keys, bounds or (np.array(self.low), np.array(self.high)))
+
+    @property
+    def fetched_unasked(self) -> bool:
+        return False
+
+    def scored(self, total_reward: float) -> float | None:
+        if self.score == "success":
+            return None
+        low, high = self.reference or (0.0, 100.0)
+        return 100 * (total_reward - low) / (high - low)
+
+    def facts(self) -> dict[str, Any]:
+        return {"score": self.score, **({"reference": list(self.reference)} if self.reference else {})}
+
+
+class OwnEnv(gymnasium.Wrapper):
+    """Float32 observations, actions in [-1, 1], and in every info whether the task is solved."""
+
+    def __init__(self, env: gymnasium.Env, task: OwnTask):
+        super().__init__(flat(env, task.keys))
+        self.task, self.total = task, 0.0
+        self.center = (np.array(task.low) + np.array(task.high)) / 2
+        self.half = (np.array(task.high) - np.array(task.low)) / 2
+        self.dtype = env.action_space.dtype
+        self.observation_space = Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
+        self.action_space = Box(-1.0, 1.0, (task.action_dim,), np.float32)
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
+        obs, info = self.env.reset(seed=seed, options=options)
+        self.total = 0.0
+        return obs.astype(np.float32), info
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
+        obs, reward, terminated, truncated, info = self.env.step((self.center + self.half * action).astype(self.dtype))
+        obs = np.asarray(obs, np.float32)
+        self.total += float(reward)
+        info["success"] = self._succeeds(obs, info, terminated or truncated)
+        return obs, float(reward), bool(terminated), bool(truncated), info
+
+    def _succeeds(self, obs: np.ndarray, info: dict[str, Any], over: bool) -> bool:
+        if self.task.success:
+            return bool(self.task.success(obs, info))
+        if self.task.success_return is not None:
+            return bool(over) and self.total >= self.task.success_return
+        return bool(reported(info))
+
+
+def own_task(
+    make: Callable[[], gymnasium.Env],
+    dataset: str = "",
+    success: Success | None = None,
+    success_return: float | None = None,
+    time_limit: int | None = None,
+    keys: Sequence[str] = (),
+    reference: tuple[float, float] | None = None,
+) -> OwnTask:
+    """The task of the environment that `make` makes.
+
+    An episode is a success when `success(obs, info)` is true after any step; or when its return is at least `success_return`;
+    else when the environment says so in info["success"]. An environment that never does is judged by its return, by D4RL's
+    normalised score where there is a `reference`, the returns of a random and of an expert policy. `time_limit` is needed where
+    the environment has none, `keys` where its observations are a dict. `dataset` is a file beside the task's, or whatever
+    --dataset takes. ValueError in one line for an environment that does not fit.
+    """
+    env = make()
+    name = env.spec.id if env.spec else type(env.unwrapped).__name__
+    try:
+        limit = time_limit or (env.spec and env.spec.max_episode_steps)
+        if not limit:
+            raise ValueError("it has no time limit; time_limit=1000 sets one")
+        low, high = action_bounds(env.action_space)
+        wrapped = flat(env, tuple(keys))
+        env.reset(seed=0)
+        *_, info = env.step(env.action_space.sample())
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    finally:
+        env.close()
+    defined = success or success_return is not None or (reported(info) is not None and not reference)
+    return OwnTask(
+        name=name,
+        env=name,
+        dataset=dataset,
+        obs_dim=int(np.prod(wrapped.observation_space.shape or ())),
+        action_dim=len(low),
+        time_limit=int(limit),
+        min_reward=-math.inf,
+        make=make,
+        low=low,
+        high=high,
+        keys=tuple(keys),
+        success=success,
+        success_return=success_return,
+        score="success" if defined else "normalised score" if reference else "return",
+        reference=reference,
+    )
+
+
+def gym_task(name: str) -> OwnTask:
+    """The task `gym:ENV_ID`, or `gym:ENV_ID,option=value,...`: options of `own_task`, and of the environment itself."""
+    env_id, options = with_options(name.removeprefix(GYM))
+    own = {key: options.pop(key) for key in ("success_return", "time_limit", "keys", "reference") if key in options}
+    if isinstance(keys := own.get("keys"), str):
+        own["keys"] = keys.split("+")
+    base = env_id.rpartition("/")[2].rpartition("-v")[0].lower()
+    own.setdefault("reference", REFERENCES.get(base))
+    options |= {"max_episode_steps": own["time_limit"]} if "time_limit" in own else {}
+    try:
+        return own_task(partial(gymnasium.make, env_id, disable_env_checker=True, **options), **own)
+    except (gymnasium.error.Error, TypeError, ImportError) as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def data_task(name: str) -> OwnTask:
+    """The task `data:OBSxACTIONS`, by the sizes of an observation and of an action; `,low=-2,high=2` bounds the actions."""
+    sizes, options = with_options(name.removeprefix(DATA))
+    obs, _, action = sizes.partition("x")
+    if not (obs.isdecimal() and action.isdecimal()) or options.keys() - {"low", "high"}:
+        raise ValueError(f"{name}: write data:OBSxACTIONS, such as data:11x3 or data:11x3,low=-2,high=2")
+    low, high = ((float(options.get(key, default)),) * int(action) for key, default in (("low", -1), ("high", 1)))
+    return OwnTask(name, "", "", int(obs), int(action), 0, -math.inf, make=None, low=low, high=high, score="return")
+
+
+@cache
+def find_own(name: str) -> Task | None:
+    """The task from outside that has this name; None for another name."""
+    if name.startswith(GYM):
+        return replace(gym_task(name), name=name)
+    if name.startswith(DATA):
+        return data_task(name)
+    if not outside.is_outside(name):
+        return None
+    task: Task = outside.load_instance(name, Task)
+    place = Path(name.rpartition(":")[0] or name).parent
+    beside = place / task.dataset if task.dataset else Path()
+    return replace(task, name=name, dataset=str(beside) if beside.is_file() else task.dataset)
+
+
+def with_options(text: str) -> tuple[str, dict[str, Any]]:
+    """What stands before the first comma, and the options after it as Python's values where they are such, else as text."""
+    first, *options = text.split(",")
+    found: dict[str, Any] = {}
+    for option in options:
+        key, _, value = option.partition("=")
+        try:
+            found[key] = ast.literal_eval(value)
+        except (ValueError, SyntaxError):
+            found[key] = value
+    return first, found
+
+
+def flat(env: gymnasium.Env, keys: tuple[str, ...]) -> gymnasium.Env:
+    """The environment with observations [obs_dim]. ValueError in one line for what is no such thing."""
+    space = env.observation_space
+    if isinstance(space, Dict):
+        if not keys:
+            raise ValueError(f"its observations are a dict; name those to join, of keys={'+'.join(space)}")
+        if missing := [key for key in keys if key not in space.spaces]:
+            raise ValueError(f"no observation is called {missing[0]}; there are {', '.join(space)}")
+        for key in keys:
+            check_flat(space[key], f"its observation {key} is")
+        joined = Box(-np.inf, np.inf, (sum(flatdim(space[key]) for key in keys),), np.float32)
+        return gymnasium.wrappers.TransformObservation(env, lambda obs: np.concatenate([obs[key] for key in keys]), joined)
+    check_flat(space, "its observations are")
+    return env
+
+
+def check_flat(space: Space, said: str) -> None:
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        what = "images" if isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) > 1 else str(space)
+        raise ValueError(f"{said} {what}; needed is a flat Box, [n]")
+
+
+def action_bounds(space: Space) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """The bounds of flat, continuous actions; ValueError for others."""
+    if not isinstance(space, Box) or len(space.shape) != 1:
+        raise ValueError(f"its actions are {space}; needed is a flat Box, continuous actions [n]")
+    if not space.is_bounded():
+        raise ValueError(f"its actions have no bounds, {space}; wrap it in gymnasium.wrappers.RescaleAction in a task file")
+    return tuple(map(float, space.low)), tuple(map(float, space.high))
+
+
+def reported(info: dict[str, Any]) -> Any:
+    """What an environment says of success; None where it says nothing."""
+    return info.get("success", info.get("is_success"))

@@ -1,0 +1,192 @@
+"""Tasks from outside: what the suite sees of a Gymnasium environment, and what it refuses."""
+
+from pathlib import Path
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.spaces import Box, Dict
+
+from envs import outside
+from envs.own import own_task
+from envs.physics import physics_fingerprint
+from envs.task import Task, find_task
+
+TASK_FILE = """
+import gymnasium
+from envs.own import own_task
+
+def make_env():
+    return gymnasium.make("Pendulum-v1", g=9.0)
+
+HIGH = own_task(make_env, success=lambda obs, info: obs[0] > 0.9, time_limit=7)
+RETURN = own_task(make_env, success_return=-200, dataset="rows.npz")
+"""
+
+
+class Still(gymnasium.Env):
+    """Its state is its last action; the reward is 1."""
+
+    def __init__(self, observation_space=None, action_space=None, info=None):
+        self.observation_space = observation_space or Box(-1, 1, (2,))
+        self.action_space = action_space or Box(np.array([0, -3], np.float32), np.array([1, 5], np.float32))
+        self.info = info or {}
+
+    def reset(self, *, seed=None, options=None):
+        super().reset(seed=seed)
+        return self.observation_space.sample(), {}
+
+    def step(self, action):
+        assert self.action_space.contains(action)
+        obs = self.observation_space.sample() if isinstance(self.observation_space, Dict) else action
+        return obs, 1.0, False, False, dict(self.info)
+
+
+@pytest.fixture
+def task_file(tmp_path: Path) -> Path:
+    path = tmp_path / f"task_of_{tmp_path.name}.py"
+    path.write_text(TASK_FILE)
+    return path
+
+
+def test_actions_are_scaled_by_the_space_s_bounds():
+    env = own_task(Still, time_limit=3).make_env()
+    env.reset(seed=0)
+    for action, reached in ([-1, -1], [0, -3]), ([1, 1], [1, 5]), ([0, 0.5], [0.5, 3]):
+        obs, *_ = env.step(np.array(action, np.float32))
+        assert obs.dtype == np.float32 and obs.tolist() == reached
+
+
+def test_actions_within_one_are_left_to_the_bit():
+    env = own_task(lambda: Still(action_space=Box(-1, 1, (2,))), time_limit=3).make_env()
+    env.reset(seed=0)
+    action = np.array([0.1, -0.7], np.float32)
+    assert np.array_equal(env.step(action)[0], action)
+
+
+def test_a_step_is_a_success_by_the_predicate():
+    env = own_task(Still, success=lambda obs, info: obs[0] > 0.7, time_limit=3).make_env()
+    env.reset(seed=0)
+    assert [env.step(np.array([a, 0], np.float32))[4]["success"] for a in (-1, 1)] == [False, True]
+
+
+@pytest.mark.parametrize(("least", "solved"), [(3, True), (4, False), (-1, True)])
+def test_an_episode_is_a_success_by_its_return_at_its_end(least: float, solved: bool):
+    env = own_task(Still, success_return=least, time_limit=3).make_env()
+    for _ in range(2):
+        env.reset(seed=0)
+        assert [env.step(np.zeros(2, np.float32))[4]["success"] for _ in range(3)] == [False, False, solved]
+
+
+@pytest.mark.parametrize("name", ["success", "is_success"])
+def test_an_environment_may_say_itself_what_is_a_success(name: str):
+    task = own_task(lambda: Still(info={name: np.float64(1)}), time_limit=3)
+    env = task.make_env()
+    env.reset(seed=0)
+    assert env.step(np.zeros(2, np.float32))[4]["success"] is True and task.score == "success"
+    assert task.scored(5.0) is None
+
+
+def test_without_success_returns_count_and_with_a_reference_d4rl_s_score():
+    assert own_task(Still, time_limit=3).scored(-7.5) == -7.5
+    by_reference = own_task(Still, time_limit=3, reference=(-10, 30))
+    assert by_reference.scored(20) == 75 and by_reference.facts() == {"score": "normalised score", "reference": [-10, 30]}
+
+
+def test_parts_of_a_dict_are_joined_in_the_order_of_the_keys():
+    space = Dict({"at": Box(0, 1, (2,)), "goal": Box(5, 6, (1,)), "picture": Box(0, 255, (4, 4, 3), np.uint8)})
+    task = own_task(lambda: Still(space), keys=("goal", "at"), time_limit=3)
+    obs, _ = task.make_env().reset(seed=0)
+    assert obs.shape == (task.obs_dim,) == (3,) and 5 <= obs[0] <= 6 and obs[1:].max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("env", "words"),
+    [
+        ({"action_space": gymnasium.spaces.Discrete(3)}, "its actions are Discrete(3); needed is a flat Box, continuous"),
+        ({"action_space": Box(-np.inf, np.inf, (2,))}, "its actions have no bounds"),
+        ({"observation_space": Box(0, 255, (8, 8, 3), np.uint8)}, "its observations are images; needed is a flat Box"),
+        ({"observation_space": Box(0, 1, (2, 2))}, "needed is a flat Box"),
+        ({"observation_space": Dict({"at": Box(0, 1, (2,))})}, "a dict; name those to join, of keys=at"),
+    ],
+)
+def test_an_environment_that_does_not_fit_is_refused(env: dict, words: str):
+    with pytest.raises(ValueError, match=r"^Still: [^\n]*$") as refusal:
+        own_task(lambda: Still(**env), time_limit=3)
+    assert words in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("gym:CartPole-v1", "CartPole-v1: its actions are Discrete(2)"),
+        ("gym:Pendulm-v1", "`Pendulm` doesn't exist. Did you mean: `Pendulum`"),
+        ("gym:Pendulum-v1,length=2", "unexpected keyword argument 'length'"),
+        ("data:3", "write data:OBSxACTIONS"),
+        ("data:3x1,g=9", "write data:OBSxACTIONS"),
+        ("nowhere.py", "nowhere.py: no such file in"),
+        ("module:json", "module:json: defines no task"),
+        ("module:no_such_package", "module:no_such_package: cannot be imported"),
+    ],
+)
+def test_a_name_that_stands_for_no_task_is_refused(name: str, words: str):
+    with pytest.raises(ValueError, match=r"^[^\n]*$") as refusal:
+        find_task(name)
+    assert words in str(refusal.value)
+
+
+def test_a_gymnasium_task_takes_options():
+    task = find_task("gym:Pendulum-v1,g=9.0,time_limit=5,success_return=-200")
+    assert (task.obs_dim, task.action_dim, task.time_limit, task.facts()) == (3, 1, 5, {"score": "success"})
+    env = task.make_env()
+    env.reset(seed=0)
+    assert env.unwrapped.g == 9 and [env.step(np.zeros(1, np.float32))[3] for _ in range(5)].index(True) == 4
+    assert find_task("gym:HalfCheetah-v5").facts() == {"score": "normalised score", "reference": [-280.178953, 12135.0]}
+
+
+def test_data_without_an_environment_are_a_task():
+    task = find_task("data:3x2,low=-2,high=2")
+    assert (task.obs_dim, task.action_dim, task.simulated, task.low) == (3, 2, False, (-2.0, -2.0))
+    with pytest.raises(ValueError, match=r"^data:3x2,low=-2,high=2: there is no environment; --online-steps 0"):
+        task.make_env()
+
+
+def test_a_file_s_task_goes_by_its_path_and_name(task_file: Path):
+    high, by_return = (find_task(f"{task_file}:{name}") for name in ("HIGH", "RETURN"))
+    assert high.name == f"{task_file}:HIGH" and high.time_limit == 7
+    assert by_return.dataset == "rows.npz" and by_return.success_return == -200
+    assert high.make_env().unwrapped.g == 9
+    with pytest.raises(ValueError, match=rf"^{task_file}: defines several, HIGH, RETURN; name one, as in {task_file}:HIGH$"):
+        find_task(str(task_file))
+
+
+def test_a_file_s_data_may_lie_beside_it(task_file: Path):
+    beside = task_file.with_name("rows.npz")
+    beside.write_bytes(b"")
+    assert find_task(f"{task_file}:RETURN").dataset == str(beside)
+
+
+def test_one_file_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    assert outside.tidy("./a/../b.py:C") == "a/../b.py:C" and outside.tidy("./b.py") == outside.tidy("b.py") == "b.py"
+    assert outside.tidy("module:a.b:C") == "module:a.b:C" and outside.tidy("cube-single-task2") == "cube-single-task2"
+
+
+def test_a_file_that_another_module_hides_or_that_fails_is_refused(tmp_path: Path):
+    for name, text, words in (
+        ("json", "", "another module is called json; give the file another name"),
+        ("failing_task", "1 / 0", "cannot be imported, ZeroDivisionError: division by zero"),
+        ("needy_task", "from envs.task import Task\nclass Needy(Task):\n  make_env = load_dataset = None", "give every field"),
+    ):
+        path = tmp_path / f"{name}.py"
+        path.write_text(text)
+        with pytest.raises(ValueError, match=rf"^{path}: [^\n]*$") as refusal:
+            outside.load_instance(str(path), Task)
+        assert words in str(refusal.value)
+
+
+def test_a_fingerprint_tells_environments_apart(task_file: Path):
+    heavier, plain = find_task(f"{task_file}:HIGH"), find_task("gym:Pendulum-v1,time_limit=7")
+    same = find_task("gym:Pendulum-v1,g=9.0,time_limit=7")
+    hashes = [physics_fingerprint(task)["hash"] for task in (heavier, same, plain)]
+    assert hashes[0] == hashes[1] != hashes[2]
