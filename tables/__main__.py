@@ -27,6 +27,7 @@ COMMANDS = {
     "plan": "tables.plan",
     "compare": "tables.compare",
     "leaderboard": "tables.leaderboard",
+    "findings": "tables.findings",
     "figure": "tables.figures.figure",
     "report": "tables.report",
 }

@@ -110,6 +110,21 @@ def welch(mean_a: float, std_a: float, n_a: int, mean_b: float, std_b: float, n_
     return Welch(difference, difference - half, difference + half, float(p))
 
 
+def combination(parts: Sequence[tuple[float, Array]]) -> Estimate:
+    """A weighted sum of the means of independent samples with Student's interval (Welch-Satterthwaite).
+
+    Two parts of weights 1 and -1 are `welch`. The bounds are nan where a sample has one seed, or none has any spread.
+    """
+    value = sum(weight * sample.mean() for weight, sample in parts)
+    sizes = np.array([len(sample) for _, sample in parts])
+    errors = np.array([weight**2 * sample.var(ddof=1) / len(sample) if len(sample) > 1 else np.nan for weight, sample in parts])
+    if not errors.sum() > 0:
+        return Estimate(value, math.nan, math.nan)
+    df = errors.sum() ** 2 / (errors**2 / (sizes - 1)).sum()
+    half = scipy.stats.t.ppf((1 + LEVEL) / 2, df) * math.sqrt(errors.sum())
+    return Estimate(value, value - half, value + half)
+
+
 def detectable(std_a: float, std_b: float, n_a: int, n_b: int, power: float = 0.8) -> float:
     """The smallest difference that a two-sided 5 % Welch test finds with 80 % power; nan where `welch` has no interval.
 

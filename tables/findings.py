@@ -1,0 +1,194 @@
+"""`python -m tables findings`: what records say of each of the paper's claims, as a page; `--check` refuses one that is old.
+
+A claim's contrast is averaged over the tasks on which all of its methods have seeds, at the preset nearest to the paper's that
+has any. Its 95 % interval is Student's over seeds, with the tasks as given.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tabulate import tabulate
+
+from envs.command import Parser
+from envs.files.whole import replaced
+from eval.config.presets import PRESETS
+from eval.results.record import PHASES, Run
+from tables import published, rules
+from tables.cells import build
+from tables.claims import CLAIMS, Claim, Contrast
+from tables.headline import NEAREST
+from tables.result import Cell
+from tables.sources.runs import files, load
+from tables.spec import TABLES, Row, Table, each
+from tables.stats import Array, Estimate, combination
+
+PAGE = Path("records/FINDINGS.md")
+AGREES, DISAGREES, UNCLEAR, NOTHING = "agrees", "disagrees", "cannot tell at this n and size", "no runs"
+COMMAND = "python -m tables findings"
+READING = """Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its
+own size. *Here*: the mean over the tasks on which all methods of the claim have seeds, at the preset nearest to the paper's
+that has any, with Student's 95 % interval over seeds; the tasks are taken as given. A claim agrees when its interval lies on
+its side of 0 (of robustness: within the margin), and disagrees when it lies on the other side. Each is tested at 95 %,
+uncorrected."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What records say of a contrast: its value on each task and over all, the seeds of its rows, and where they are from."""
+
+    estimate: Estimate
+    by_task: Mapping[str, float]
+    seeds: tuple[int, int]  # fewest and most
+    preset: str
+    generated: bool
+    notes: tuple[str, ...]
+
+
+def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding | None:
+    """A contrast over the tasks on which all of its rows have seeds; None where there is no such task."""
+    own = [run for run in runs if run.start["config"]["preset"] == preset]
+    if not own:
+        return None
+    tasks = sorted({run.start["config"]["task"] for run in own})
+    rows = tuple(row for row, _ in contrast.parts)
+    table = Table("", rows, each(*tasks), phases=PHASES, seeds=0, average=False)
+    result = build("", table, own, preset)
+    samples: dict[str, list[Array]] = {}
+    used: list[Run] = []
+    for place, task in enumerate(tasks):
+        cells = [line.cells[place] for line in result.lines]
+        if all(number.mean is not None for cell in cells for number in cell.numbers):
+            samples[task] = [by_seed(cell, task, weights) for cell, (_, weights) in zip(cells, contrast.parts, strict=True)]
+            used += [run for cell in cells for run in cell.runs]
+    if not samples:
+        return None
+    sizes = [len(sample) for parts in samples.values() for sample in parts]
+    estimate = combination([(1 / len(samples), sample) for parts in samples.values() for sample in parts])
+    by_task = {task: sum(sample.mean() for sample in parts) for task, parts in samples.items()}
+    notes = [*result.notes, *(note for line in result.lines for cell in line.cells for note in cell.notes)]
+    told = tuple(note for note in dict.fromkeys(notes) if note != rules.GENERATED)
+    return Finding(estimate, by_task, (min(sizes), max(sizes)), preset, any(map(rules.on_generated_data, used)), told)
+
+
+def by_seed(cell: Cell, task: str, weights: Mapping[str, float]) -> Array:
+    """A row's part of a contrast, for each seed that has its phases."""
+    rates = {phase: number.rates[task] for phase, number in zip(PHASES, cell.numbers, strict=True)}
+    seeds = set.intersection(*(set(rates[phase]) for phase in weights))
+    return np.array([sum(weight * rates[phase][seed] for phase, weight in weights.items()) for seed in sorted(seeds)])
+
+
+def printed(contrast: Contrast) -> float:
+    """The same of the paper's own means, averaged over the columns of its table."""
+    cells, phases = published.cells(contrast.table), TABLES[contrast.table].phases
+    columns = [column for column in dict.fromkeys(column for _, column in cells) if column != "Avg."]
+
+    def rate(row: Row, phase: str, column: str) -> float:
+        return cells[row.label, column].numbers[phases.index(phase)].mean or 0.0
+
+    terms = [(row, phase, weight) for row, weights in contrast.parts for phase, weight in weights.items()]
+    return sum(weight * rate(row, phase, column) for row, phase, weight in terms for column in columns) / len(columns)
+
+
+def verdict(claim: Claim, estimates: Sequence[Estimate]) -> str:
+    """Whether intervals lie above 0, or all within the margin; disagreement needs an interval wholly on the other side."""
+    if any(math.isnan(estimate.low) for estimate in estimates):
+        return UNCLEAR
+    if claim.margin is None:
+        (one,) = estimates
+        return AGREES if one.low > 0 else DISAGREES if one.high < 0 else UNCLEAR
+    if any(one.low > claim.margin or one.high < -claim.margin for one in estimates):
+        return DISAGREES
+    return AGREES if all(-claim.margin <= one.low and one.high <= claim.margin for one in estimates) else UNCLEAR
+
+
+def conclude(claim: Claim, runs: Sequence[Run]) -> tuple[str, Finding | None, float]:
+    """The verdict, the finding that shows it (of several contrasts the largest), and the paper's own number for that."""
+    papers = [printed(contrast) for contrast in claim.contrasts]
+    for preset in NEAREST:
+        found = [at_preset(contrast, preset, runs) for contrast in claim.contrasts]
+        known = [finding for finding in found if finding]
+        if len(known) == len(found):
+            place = max(range(len(known)), key=lambda i: abs(known[i].estimate.value))
+            return verdict(claim, [finding.estimate for finding in known]), known[place], papers[place]
+    return NOTHING, None, max(papers, key=abs)
+
+
+def page(runs: Sequence[Run]) -> str:
+    """The page, whole."""
+    concluded = [(claim, *conclude(claim, runs)) for claim in CLAIMS]
+    head = ["claim", "the paper", "here", "95 %", "tasks x seeds", "verdict"]
+    lines = [
+        [claim.title, f"{paper:+.1f}", *numbers(finding), f"**{said}**" if finding else said]
+        for claim, said, finding, paper in concluded
+    ]
+    findings = [finding for _, _, finding, _ in concluded if finding]
+    about = [f"Preset {preset}: {PRESETS[preset].about}" for preset in dict.fromkeys(f.preset for f in findings)]
+    parts = [
+        "# What the records say of the paper's claims",
+        f"Written by `{COMMAND}` from the records of this folder; with `--check` it fails when page and records part.",
+        READING,
+        *about,
+        tabulate(lines, head, "pipe", disable_numparse=True),
+        *(part for claim, said, finding, _ in concluded for part in section(claim, said, finding)),
+        *([f"## What is to be known of the data\n\n{notes}"] if (notes := listed(findings)) else []),
+        "## What is not tested",
+        "One step against ten at equal time: records do not say when an evaluation was made.",
+        "## Run it again",
+        "`python -m eval.sweep 2 3 4 --preset PRESET` makes the runs that are missing (`--dry-run` lists them).",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def listed(findings: Sequence[Finding]) -> str:
+    return "\n".join(f"- {note}" for note in dict.fromkeys(note for finding in findings for note in finding.notes))
+
+
+def numbers(finding: Finding | None) -> list[str]:
+    if not finding:
+        return ["-", "-", "-"]
+    value, low, high = finding.estimate
+    interval = "unknown" if math.isnan(low) else f"{low:+.1f} to {high:+.1f}"
+    return [f"{value:+.1f}", interval, f"{len(finding.by_task)} x {span(finding.seeds)}"]
+
+
+def span(seeds: tuple[int, int]) -> str:
+    return str(seeds[0]) if seeds[0] == seeds[1] else f"{seeds[0]} to {seeds[1]}"
+
+
+def section(claim: Claim, said: str, finding: Finding | None) -> list[str]:
+    """A claim with its test and what came of it."""
+    parts = [f"## {claim.title}", claim.sentence, f"*Test.* {claim.test}"]
+    if not finding:
+        return [*parts, f"*Result.* {said[0].upper()}{said[1:]}."]
+    where = f"preset {finding.preset}, {'generated' if finding.generated else 'official'} data"
+    tasks = ", ".join(f"{task} {value:+.1f}" for task, value in finding.by_task.items())
+    value, interval, n = numbers(finding)
+    return [*parts, f"*Result.* {value} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}."]
+
+
+def main(arguments: list[str]) -> None:
+    parser = Parser(prog=COMMAND, description=__doc__)
+    parser.add_argument(
+        "--runs", type=Path, nargs="+", default=[Path("records")], help="folders or files of records (default: records)"
+    )
+    parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help=f"the page (default: {PAGE})")
+    parser.add_argument("--check", action="store_true", help="write nothing; refuse a page that says something else")
+    options = parser.parse_args(arguments)
+    text = page(load(files(options.runs)))
+    if options.check:
+        return check(options.out, text)
+    with replaced(options.out) as whole:
+        whole.write_text(text, encoding="utf-8")
+    print(options.out)
+
+
+def check(path: Path, text: str) -> None:
+    """ValueError for a page that is not what the records give, with the first line that differs."""
+    old, new = path.read_text(encoding="utf-8").splitlines(), text.splitlines()
+    for number, (before, now) in enumerate(zip([*old, ""], [*new, ""], strict=False), 1):
+        if before != now:
+            raise ValueError(f"{path}, line {number}: '{before}', the records say '{now}'; `{COMMAND}` writes it")
+    print(f"{path}: what the records say")

@@ -1,0 +1,96 @@
+"""What records say of the paper's claims."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.stats
+
+from tables.__main__ import main
+from tables.claims import CLAIMS
+from tables.findings import AGREES, DISAGREES, UNCLEAR, conclude, printed, verdict
+from tables.sources.runs import files, load
+from tables.stats import Estimate, combination
+
+ROOT = Path(__file__).parents[2]
+BY_TITLE = {claim.title: claim for claim in CLAIMS}
+CLONES, INTERACTION = BY_TITLE["Drifting clones better than MeanFlow"], BY_TITLE["Top-K helps drifting more than MeanFlow"]
+ONLINE, ROBUST = BY_TITLE["The online phase helps"], BY_TITLE["DFP is robust to λ"]
+
+
+def test_the_committed_page_is_what_the_committed_records_say(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert main(["findings", "--check"]) == 0, "python -m tables findings writes it"
+
+
+def test_a_weighted_sum_of_means_is_welch_s_for_two():
+    a, b = np.array([1.0, 2.0, 4.0]), np.array([0.0, 5.0, 5.0, 9.0])
+    welch = scipy.stats.ttest_ind(a, b, equal_var=False)
+    found = combination([(1.0, a), (-1.0, b)])
+    assert found.value == a.mean() - b.mean() and found[1:] == pytest.approx(tuple(welch.confidence_interval()))
+    assert combination([(2.0, a)])[0] == 2 * a.mean() and np.isnan(combination([(1.0, a[:1])]).low)
+    assert np.isnan(combination([(1.0, np.ones(3))]).low), "no spread shows nothing of a fourth seed"
+
+
+@pytest.mark.parametrize(
+    ("claim", "intervals", "said"),
+    [
+        (CLONES, [(1, 3)], AGREES),
+        (CLONES, [(-3, -1)], DISAGREES),
+        (CLONES, [(-1, 3)], UNCLEAR),
+        (CLONES, [(np.nan, np.nan)], UNCLEAR),
+        (ROBUST, [(-4, 4), (-5, 1)], AGREES),
+        (ROBUST, [(-4, 4), (-6, 1)], UNCLEAR),
+        (ROBUST, [(-4, 4), (-9, -6)], DISAGREES),
+    ],
+)
+def test_a_verdict_is_where_intervals_lie(claim, intervals, said):
+    assert verdict(claim, [Estimate(0.0, *interval) for interval in intervals]) == said
+
+
+def test_an_interaction_is_a_difference_of_differences(write_run, tmp_path):
+    for method, solved in (("dfp", 9), ("dfp-no-top-k", 5), ("mvp-top-k", 4), ("mvp", 3)):
+        for task, more in (("lift", 0), ("can", 1)):
+            seeds = {seed: [1] * (solved + more * (method == "dfp")) + [0] * (10 - solved) for seed in range(2)}
+            write_run(f"{method}-{task}", {0: seeds[0], 1: [*seeds[1], 0]}, method=method, task=task)
+    said, finding, paper = conclude(INTERACTION, load(files([tmp_path])))
+    rates = {m: [100 * k / 10, 100 * k / 11] for m, k in (("dfp", 9), ("no", 5), ("top", 4), ("mvp", 3))}
+    dfp = np.mean([rates["dfp"], [100 * 10 / 11, 100 * 10 / 12]])
+    mean = {m: np.mean(r) for m, r in rates.items()}
+    assert finding.estimate.value == pytest.approx(dfp - mean["no"] - mean["top"] + mean["mvp"])
+    assert (finding.seeds, list(finding.by_task), finding.preset) == ((2, 2), ["can", "lift"], "paper")
+    assert said == AGREES and paper == pytest.approx(95.78 - 88.43 - (82.7 - 80.33), abs=0.05)
+
+
+def test_one_row_in_both_phases_is_paired_by_seed(write_run, tmp_path):
+    write_run("a", {0: [1, 1, 1, 0], 1: [1, 1, 0, 0]}, preset="quick")
+    path = tmp_path / "a.jsonl"
+    text = path.read_text()
+    assert text.count('"step": 10, "success": [1, 1') == 2
+    text = text.replace('"step": 10, "success": [1, 1, 1, 0]', '"step": 10, "success": [1, 0, 1, 0]')
+    path.write_text(text.replace('"step": 10, "success": [1, 1, 0, 0]', '"step": 10, "success": [0, 0, 0, 0]'))
+    said, finding, _ = conclude(ONLINE, load(files([tmp_path])))
+    half = scipy.stats.t.ppf(0.975, 1) * np.std([25, 50], ddof=1) / 2**0.5
+    assert finding.estimate == pytest.approx((37.5, 37.5 - half, 37.5 + half)) and said == UNCLEAR
+    assert finding.preset == "quick"
+
+
+def test_the_paper_s_own_numbers_are_those_that_it_names():
+    named = {
+        "Drifting is better without top-K too": 8.1,
+        "DFP is above QC-FQL": 9.0,
+        "One step is above ten at equal updates": 12.0,
+    }
+    for title, points in named.items():
+        assert printed(BY_TITLE[title].contrasts[0]) == pytest.approx(points, abs=0.06)
+
+
+def test_a_page_without_runs_says_so_and_an_old_page_is_refused(tmp_path, refused):
+    page, runs = tmp_path / "page.md", tmp_path / "none"
+    runs.mkdir()
+    arguments = ["findings", "--runs", str(runs), "--out", str(page)]
+    assert main(arguments) == 0
+    text = page.read_text()
+    assert text.count("| no runs") == len(CLAIMS) and main([*arguments, "--check"]) == 0
+    page.write_text(text.replace("| no runs", "| agrees ", 1))
+    assert "line 12: '| Drifting clones" in refused(*arguments, "--check") and "agrees" in page.read_text()
