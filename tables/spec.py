@@ -70,6 +70,8 @@ GROUPS = (
 )
 OFFLINE_TASKS = tuple(TABLE_8)
 OFFLINE_METHODS = ("bc", "iql", "rebrac", "idql", "srpo", "cac", "fawac", "fbrac", "ifql", "fql", "dfp")
+D4RL_METHODS = ("bc", "iql", "rebrac", "ifql", "fql", "dfp")
+D4RL_MAZES = ("medium-play", "medium-diverse", "large-play", "large-diverse")
 ALL_METHODS = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
 
@@ -140,6 +142,30 @@ TABLES: dict[str, Table] = {
         seeds=3,
         average=False,
         preset="quick",
+    ),
+    "d4rl": Table(
+        "D4RL's hand, normalised score, offline, mean of the evaluations in the last fifth of training",
+        rows(*D4RL_METHODS),
+        each(
+            *(f"d4rl-{hand}-{data}" for hand in ("pen", "door", "hammer", "relocate") for data in ("human", "cloned", "expert"))
+        ),
+        protocol="offline",
+        phases=("offline",),
+        seeds=8,
+        tasks_down=True,
+        decimals=(1, 1),
+        tail=0.2,
+    ),
+    "d4rl-antmaze": Table(
+        "D4RL's mazes, success rate (%), offline, mean of the evaluations in the last fifth of training",
+        rows(*D4RL_METHODS),
+        each(*(f"d4rl-antmaze-{maze}" for maze in ("umaze", "umaze-diverse", *D4RL_MAZES))),
+        protocol="offline",
+        phases=("offline",),
+        seeds=8,
+        tasks_down=True,
+        decimals=(1, 1),
+        tail=0.2,
     ),
 }
 """By name. An entry is all that a table needs: `python -m tables NAME` shows it, and plan, compare and report know it."""

@@ -11,9 +11,9 @@ import sys
 if "mujoco" not in sys.modules:
     os.environ["MUJOCO_GL"] = "disable"
 
-from envs.suites import ogbench_locomotion, ogbench_manipulation, probe, robomimic
+from envs.suites import d4rl, ogbench_locomotion, ogbench_manipulation, probe, robomimic
 from envs.task import Task
 
-SUITES = (ogbench_manipulation, ogbench_locomotion, robomimic, probe)
+SUITES = (ogbench_manipulation, ogbench_locomotion, robomimic, d4rl, probe)
 TASKS: dict[str, Task] = {task.name: task for suite in SUITES for task in suite.TASKS}
 """All tasks by name."""

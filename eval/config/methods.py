@@ -3,8 +3,8 @@
 A method is an algorithm, a backbone and values: variants that are only numbers need no code. What is not named here is the
 default of the algorithm's or backbone's class, which is Table 5 of arXiv 2605.07727. The numbers of FQL and BFN are those of
 FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them. Table 7's other
-baselines have the numbers of FQL's section E.2 and Table 6; in mazes those of FQL's released commands, which have IQL's and
-ReBRAC's for humanoidmaze-medium alone.
+baselines have the numbers of FQL's section E.2 and Table 6; in mazes and on D4RL those of FQL's released commands, which have
+IQL's and ReBRAC's for humanoidmaze-medium alone.
 """
 
 from collections.abc import Mapping
@@ -82,6 +82,23 @@ FQL_IN_MAZES: dict[str, Values] = {
     HUMANOIDMAZE_LARGE: {"distill_weight": 30.0},
     ANTSOCCER: {"distill_weight": 10.0},
 }
+FQL_ON_D4RL: dict[str, Values] = {
+    **{
+        f"D4RL/antmaze/{maze}-v1": {"distill_weight": 10.0}
+        for maze in ("umaze", "umaze-diverse", "medium-play", "medium-diverse")
+    },
+    **{f"D4RL/antmaze/{maze}-v1": {"distill_weight": 3.0} for maze in ("large-play", "large-diverse")},
+    **{
+        f"D4RL/{hand}/{data}-v2": {"distill_weight": weight, "pessimism": 1.0}
+        for hand, weights in {
+            "pen": (10_000.0, 10_000.0, 3_000.0),
+            "door": (30_000.0, 30_000.0, 30_000.0),
+            "hammer": (30_000.0, 10_000.0, 30_000.0),
+            "relocate": (10_000.0, 30_000.0, 30_000.0),
+        }.items()
+        for data, weight in zip(("human", "cloned", "expert"), weights, strict=True)
+    },
+}
 NO_CONSTRAINT_ON_TRIPLE = {TRIPLE: {"constraint_weight": 0.0}}
 
 METHODS: dict[str, Method] = {
@@ -97,6 +114,7 @@ METHODS: dict[str, Method] = {
             PUZZLE_3X3: {"distill_weight": 1000.0},
             PUZZLE_4X4: {"distill_weight": 1000.0},
             **FQL_IN_MAZES,
+            **FQL_ON_D4RL,
         },
     ),
     "qc-fql": Method(

@@ -8,14 +8,17 @@ import pytest
 from envs.suites import TASKS
 from eval.config.config import Config
 from eval.config.configure import configure
-from eval.config.families import nearest
+from eval.config.families import asked_by, nearest
 from eval.config.methods import METHODS
 from eval.config.presets import PRESETS
 from eval.results.record import find
 
 ROOT = Path(__file__).parents[2]
 
-ONE_OF_A_KIND = {nearest(task.dataset): name for name, task in TASKS.items()}.values()
+ONE_OF_A_KIND = {
+    str([asked_by(task.dataset), *(method.on(task.dataset) for method in METHODS.values())]): name
+    for name, task in TASKS.items()
+}.values()
 """A task for each set of values that methods have."""
 
 
@@ -124,9 +127,12 @@ def test_a_dataset_without_numbers_of_its_own_takes_those_of_the_nearest():
         ("humanoidmaze-giant-stitch-task3", 0.995, 30, 0),
         ("antsoccer-arena-navigate-task4", 0.995, 10, 0),
         ("puzzle-4x4-task4-sparse", 0.99, 1000, 0),
+        ("d4rl-pen-expert", 0.99, 3_000, 1),
+        ("d4rl-hammer-cloned", 0.99, 10_000, 1),
+        ("d4rl-antmaze-large-play", 0.99, 3, 0),
     ],
 )
-def test_mazes_have_fqls_published_values(task, discount, weight, pessimism):
+def test_mazes_and_d4rl_have_fqls_published_values(task, discount, weight, pessimism):
     algo = configure(task, "fql", preset="paper").algo
     assert (algo.discount, algo.distill_weight, algo.pessimism) == (discount, weight, pessimism)
     assert configure(task, backbone="shortcut", preset="paper").algo.discount == discount, "the task asks it of every method"
