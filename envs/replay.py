@@ -4,8 +4,10 @@
 
 The dataset's part stays on disk when its rows are memory maps. `uniform` draws from all of it. `shards` draws from the next
 million rows every 1000 offline steps, and online from those that were the last: so the published runs of cube-quadruple-100m
-read its files (QC, arXiv 2507.07969). With an `online_share` so many of a batch's chunks come from the seed's own rows, however
-few these are, and the others from the dataset: a half is balanced sampling (RLPD, arXiv 2302.02948).
+read its files (QC, arXiv 2507.07969). `turning-shards` go on turning online (QAM, arXiv 2601.14234).
+
+With an `online_share` so many of a batch's chunks come from the seed's own rows, however few these are, and the others from the
+dataset: a half is balanced sampling (RLPD, arXiv 2302.02948).
 
 Rows are those of `envs.dataset`: an episode's final observation has a row of its own. A chunk may be drawn once the row with
 the observation after it is written, and until its first row is overwritten.
@@ -21,7 +23,7 @@ from torch import Generator, Tensor
 from envs.dataset import Dataset
 from envs.rows import MappedRows, Starts, read_ahead
 
-DataOrder = Literal["uniform", "shards"]
+DataOrder = Literal["uniform", "shards", "turning-shards"]
 COLUMNS = "obs", "action", "reward", "mask"
 SHARD_STEPS = 1000
 
@@ -54,7 +56,7 @@ class Replay:
             raise ValueError(f"replay capacity {capacity}: must exceed the horizon, {horizon}")
         self.horizon, self.capacity, self.data_rows, self.device = horizon, capacity, len(dataset.obs), torch.device(device)
         self.data_starts = Starts(dataset.ends, horizon, self.device)
-        self.shards = self.data_starts.shards() if order == "shards" else [range(len(self.data_starts))]
+        self.shards = [range(len(self.data_starts))] if order == "uniform" else self.data_starts.shards()
         self.shard: int | None = None  # the one drawn from last
         self.next_action, self.online_share = next_action, online_share
         self.rings = [Ring(capacity) for _ in range(seeds)]
@@ -95,8 +97,8 @@ class Replay:
 
     def sample(self, generators: list[Generator], batch_size: int, step: int = 0) -> dict[str, Tensor]:
         """For each seed, `batch_size` chunks drawn uniformly: obs, next_obs [S, B, obs_dim], action [S, B, H * action_dim],
-        reward and mask [S, B, H]; next_action, if asked for, is NaN where no chunk may be drawn. `step` is the offline
-        step, by which the shards turn; online it is the last one."""
+        reward and mask [S, B, H]; next_action, if asked for, is NaN where no chunk may be drawn. `step` is the step by
+        which shards turn: online the last offline one, or one that goes on from there."""
         numbers = self._turn_to(step)
         first = torch.stack([self._draw_starts(i, batch_size, g, numbers) for i, g in enumerate(generators)])
         rows = first[..., None] + torch.arange((1 + self.next_action) * self.horizon + 1, device=self.device)

@@ -62,12 +62,9 @@ def rows(*methods: str) -> tuple[Row, ...]:
 
 ROBOMIMIC_TASKS = ("lift", "square", "can")
 MAIN = each(*ROBOMIMIC_TASKS, *cubes("double"), *cubes("triple"), *cubes("quadruple"))
-GROUPS = (
-    Column("Robo.", ROBOMIMIC_TASKS),
-    Column("Cube-2.", cubes("double")),
-    Column("Cube-3.", cubes("triple")),
-    Column("Cube-4.", cubes("quadruple")),
-)
+CUBES = {"Cube-2.": "double", "Cube-3.": "triple", "Cube-4.": "quadruple"}
+GROUPS = (Column("Robo.", ROBOMIMIC_TASKS), *(Column(label, cubes(family)) for label, family in CUBES.items()))
+SPARSE_FAMILIES = ("scene", "puzzle-3x3", "puzzle-4x4-100m")  # with rewards of -1 until all is solved
 OFFLINE_TASKS = tuple(TABLE_8)
 OFFLINE_METHODS = ("bc", "iql", "rebrac", "idql", "srpo", "cac", "fawac", "fbrac", "ifql", "fql", "dfp")
 D4RL_METHODS = ("bc", "iql", "rebrac", "ifql", "fql", "dfp")
@@ -133,6 +130,18 @@ TABLES: dict[str, Table] = {
         decimals=(0, 0),
         tail=0.2,  # 800k, 900k and 1M of 1M steps, as FQL reports it (arXiv 2502.02538)
         in_paper=True,
+    ),
+    "qam": Table(
+        "QAM and its relatives beside DFP, all with ten critics, success rate (%), offline → online",
+        rows("fedit", "qc-fql-10", "qam", "qam-f", "qam-e", "dfp", "drifting-edit"),
+        (
+            *(Column(label, cubes(family)) for label, family in CUBES.items()),
+            *(Column(family, tuple(f"{family}-task{goal}-sparse" for goal in range(1, 6))) for family in SPARSE_FAMILIES),
+        ),
+        phases=("offline", "online"),
+        seeds=12,
+        average=False,
+        preset="qam",
     ),
     "quick": Table(
         "All eight methods, success rate (%), offline → online",

@@ -47,7 +47,8 @@ class Config:
     replay_capacity: int = option(0, "online rows kept a seed; 0 keeps all")
     data_order: DataOrder = option(
         "uniform",
-        "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last",
+        "chunks from the whole dataset, or shards: from the next million rows every 1000 steps, online from the last; "
+        "turning-shards: online from the next ones, too",
         later=True,
     )
     eval_every: int = option(100_000, "steps between evaluations; the end of each phase is always evaluated")

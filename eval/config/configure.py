@@ -103,5 +103,7 @@ def resolve(method: str | None, algo: str | None, backbone: str | None) -> tuple
 
 
 def default_protocol(task: Task, preset: str) -> Protocol:
-    """The first of the paper's protocols that has the task; presets of our own always have an online phase."""
-    return task.protocols[0] if task.protocols and preset not in ("quick", "small") else "offline-to-online"
+    """The preset's, or the first of the paper's protocols that has the task."""
+    if chosen := PRESETS[preset].protocol:
+        return chosen
+    return task.protocols[0] if task.protocols else "offline-to-online"

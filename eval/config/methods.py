@@ -5,6 +5,10 @@ default of the algorithm's or backbone's class, which is Table 5 of arXiv 2605.0
 FQL (arXiv 2502.02538), Q-chunking (arXiv 2507.07969) and EMaQ (arXiv 2007.11091) as the paper used them. Table 7's other
 baselines have the numbers of FQL's section E.2 and Table 6; in mazes and on D4RL those of FQL's released commands, which have
 IQL's and ReBRAC's for humanoidmaze-medium alone.
+
+QAM, its relatives and QC-FQL with ten critics have those of QAM (arXiv 2601.14234), one setting for the five goals of an
+environment; on cube-single and robomimic, where it has none, what stands here is not tuned. Nobody has published drifting with
+edits.
 """
 
 from collections.abc import Mapping
@@ -70,7 +74,15 @@ def in_table_7(name: str | tuple[str, ...], *values: Any) -> dict[str, Values]:
     }
 
 
+def in_qam(names: tuple[str, ...], *values: tuple[float, ...]) -> dict[str, Values]:
+    """The options' values in QAM's six families."""
+    datasets = (DOUBLE, TRIPLE, QUADRUPLE, SCENE, PUZZLE_3X3, PUZZLE_4X4)
+    return {d: dict(zip(names, v, strict=True)) for d, v in zip(datasets, values, strict=True)}
+
+
 NO_TOP_K = {"elite_weight": 0.0}
+TEN_CRITICS = {"num_critics": 10, "pessimism": 0.5}
+EDIT_SCALES = in_qam(("edit_scale",), (0.2,), (0.3,), (0.4,), (0.2,), (0.2,), (0.8,))
 UNSQUASHED = {"squash": False}  # with unit variance, the Gaussian policy of FQL's baselines
 BEST_OF_32 = {"inverse_temperature": 0.0, "num_samples": 32}
 IDQL_NETWORKS = {"diffusion_steps": 5, "residual": True, "width": 256, "depth": 3, "critic_width": 256, "critic_depth": 2}
@@ -171,6 +183,45 @@ METHODS: dict[str, Method] = {
     "fawac": Method("FAWAC", "awac", "flow", {"horizon": 1}, in_table_7("inverse_temperature", 1.0, 0.3, 0.3, 0.3, 0.3)),
     "fbrac": Method("FBRAC", "brac", "flow", {"horizon": 1}, in_table_7("data_weight", 100.0, 100.0, 100.0, 100.0, 300.0)),
     "ifql": Method("IFQL", "iql", "flow", {"horizon": 1, **BEST_OF_32}),
+    "qc-fql-10": Method(
+        "QC-FQL-10",
+        "fql",
+        "flow",
+        {"distill_weight": 300.0, **TEN_CRITICS},
+        {
+            **on_robomimic(distill_weight=10_000.0),
+            **in_qam(("distill_weight",), (300.0,), (30.0,), (100.0,), (300.0,), (300.0,), (1.0,)),
+        },
+    ),
+    "qam": Method(
+        "QAM",
+        "qam",
+        "flow",
+        {"inverse_temperature": 1.0, **TEN_CRITICS},
+        in_qam(("inverse_temperature",), (1.0,), (3.0,), (1.0,), (1.0,), (3.0,), (30.0,)),
+    ),
+    "qam-f": Method(
+        "QAM-F",
+        "qam",
+        "flow",
+        {"inverse_temperature": 1.0, "distill_weight": 300.0, **TEN_CRITICS},
+        in_qam(
+            ("inverse_temperature", "distill_weight"),
+            *((1.0, 0.0), (10.0, 300.0), (0.3, 30.0), (1.0, 300.0), (3.0, 0.0), (3.0, 3.0)),
+        ),
+    ),
+    "qam-e": Method(
+        "QAM-E",
+        "qam",
+        "flow",
+        {"inverse_temperature": 1.0, "edit_scale": 0.1, **TEN_CRITICS},
+        in_qam(
+            ("inverse_temperature", "edit_scale"),
+            *((1.0, 0.0), (3.0, 0.1), (3.0, 0.1), (1.0, 0.0), (1.0, 0.1), (0.1, 0.9)),
+        ),
+    ),
+    "fedit": Method("FEdit", "edit", "flow", {"edit_scale": 0.2, **TEN_CRITICS}, EDIT_SCALES),
+    "drifting-edit": Method("Drifting + edits", "edit", "drifting", {"edit_scale": 0.2, **TEN_CRITICS}, EDIT_SCALES),
 }
 
 DEFAULT = {
@@ -186,6 +237,9 @@ DEFAULT = {
     ("brac", "consistency"): "cac",
     ("brac", "flow"): "fbrac",
     ("awac", "flow"): "fawac",
+    ("qam", "flow"): "qam",
+    ("edit", "flow"): "fedit",
+    ("edit", "drifting"): "drifting-edit",
 }
 """The method that an algorithm and a backbone are, unless one is named."""
 

@@ -4,14 +4,16 @@ quick     small networks and few steps, for a laptop's CPU; the values are ours
 small     the same networks and a longer run, for comparisons on a few cores; the values are ours
 paper     Tables 5 and 8 of arXiv 2605.07727 as printed
 release   as paper, with the kernel bandwidth of the authors' released configuration
+qam       the protocol under which QAM and its relatives were published (arXiv 2601.14234)
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from envs.task import Protocol
 from eval.config.families import DOUBLE, OCTUPLE, PUZZLE_4X4, QUADRUPLE
-from eval.config.methods import Values, best_of, on_robomimic
+from eval.config.methods import TEN_CRITICS, Values, best_of, on_robomimic
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class Preset:
     about: str
     values: Values = field(default_factory=dict)
     by_dataset: Mapping[str, Values] = field(default_factory=dict)
+    protocol: Protocol | None = None  # of every task; None: the first of the paper's that has the task
 
     def on(self, dataset: str) -> dict[str, Any]:
         """The preset's values for the tasks of a dataset."""
@@ -29,6 +32,7 @@ class Preset:
 
 LARGE = (QUADRUPLE, OCTUPLE, PUZZLE_4X4.replace("-v0", "-100m-v0"))
 SHARD_BY_SHARD = {dataset: {"data_order": "shards"} for dataset in LARGE}  # 100M rows come as the published runs read them
+TURNING_SHARDS = {dataset: {"data_order": "turning-shards"} for dataset in LARGE}  # and those of QAM
 
 SMALL_NETWORKS = {
     "width": 256,
@@ -50,20 +54,20 @@ PRESETS = {
     "quick": Preset(
         "Minutes on two cores: small networks, few steps, a falling learning rate. Tuned on cube-single-task2 for DFP.",
         {
-            **SMALL_NETWORKS,
             "offline_steps": 18_000,
             "online_steps": 3_000,
             "online_warmup": 500,
             "eval_every": 3_000,
             "log_every": 250,
+            **SMALL_NETWORKS,
             "final_rate": 0.1,
         },
         on_robomimic(offline_steps=5_000, online_steps=1_500, eval_every=2_500),  # a fifth of the rows, a slower simulator
+        "offline-to-online",
     ),
     "small": Preset(
         "Some twenty minutes on one core: the networks of `quick`, as long online as offline, balanced batches online.",
         {
-            **SMALL_NETWORKS,
             "offline_steps": 16_000,
             "online_steps": 16_000,
             "online_warmup": 500,
@@ -71,10 +75,12 @@ PRESETS = {
             "eval_every": 8_000,
             "eval_episodes": 50,
             "log_every": 250,
+            **SMALL_NETWORKS,
             "final_rate": 0.3,
             "old_policy_rate": 0.005,  # at 1e-4 the old policy would not move in a phase of this length
         },
         {DOUBLE: {"discount": 0.99}, **on_robomimic(offline_steps=5_000, online_steps=5_000, eval_every=2_500)},
+        "offline-to-online",
     ),
     "paper": Preset(
         "Tables 5 and 8 as printed: each method's own numbers, 1M + 1M steps. Data of 100M rows come shard by shard.",
@@ -84,5 +90,11 @@ PRESETS = {
         "As `paper`, with the one kernel bandwidth that the authors' released configuration has.",
         {"temperatures": (0.1,)},
         SHARD_BY_SHARD,
+    ),
+    "qam": Preset(
+        "QAM's protocol: as `paper`, with ten critics, 1M + 500k steps, 50 episodes every 50k; 100M rows turn online, too.",
+        {"online_steps": 500_000, "eval_every": 50_000, "eval_episodes": 50, **TEN_CRITICS},
+        TURNING_SHARDS,
+        "offline-to-online",
     ),
 }

@@ -154,8 +154,9 @@ class Training:
         explore(self.explorers, self.plan_randomly if acts_randomly else self.plan, self.replay)
         if warming_up or not self.replay.ready:
             return None
+        turned = step if self.config.data_order == "turning-shards" else 0
         for _ in range(self.config.updates_per_step):
-            info = self._update(self.config.offline_steps)
+            info = self._update(self.config.offline_steps + turned)
         return info
 
     def _log(self, phase: str, step: int, info: dict[str, torch.Tensor]) -> None:

@@ -92,6 +92,36 @@ def test_methods_have_their_papers_numbers(method, task, numbers):
     assert holds(configure(task, method, preset="paper"), numbers)
 
 
+QAM_TASKS = ("cube-double-task2", "cube-triple-task3", "cube-quadruple-task4", "scene-task1-sparse", "puzzle-3x3-task4-sparse")
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "values"),
+    [
+        ("qc-fql-10", ("distill_weight",), [(300,), (30,), (100,), (300,), (300,), (1,)]),
+        ("qam", ("inverse_temperature",), [(1,), (3,), (1,), (1,), (3,), (30,)]),
+        ("qam-e", ("inverse_temperature", "edit_scale"), [(1, 0), (3, 0.1), (3, 0.1), (1, 0), (1, 0.1), (0.1, 0.9)]),
+        ("qam-f", ("inverse_temperature", "distill_weight"), [(1, 0), (10, 300), (0.3, 30), (1, 300), (3, 0), (3, 3)]),
+        ("fedit", ("edit_scale",), [(0.2,), (0.3,), (0.4,), (0.2,), (0.2,), (0.8,)]),
+    ],
+)
+def test_qam_and_its_relatives_have_their_numbers(method, options, values):
+    """Ten critics, in the protocol of their own paper; only the family of QAM bounds the gradient."""
+    configs = [configure(task, method, preset="qam") for task in (*QAM_TASKS, "puzzle-4x4-100m-task5-sparse")]
+    assert [tuple(getattr(c.algo, option) for option in options) for c in configs] == values
+    assert {(c.algo.num_critics, c.algo.pessimism, c.algo.horizon) for c in configs} == {(10, 0.5, 5)}
+    assert {(c.offline_steps, c.online_steps, c.eval_every, c.eval_episodes, c.protocol) for c in configs} == {
+        (10**6, 5 * 10**5, 5 * 10**4, 50, "offline-to-online")
+    }
+    assert [c.data_order for c in configs] == ["uniform"] * 2 + ["turning-shards"] + ["uniform"] * 2 + ["turning-shards"]
+    assert {c.algo.max_grad_norm for c in configs} == {float(method.startswith("qam"))}
+
+
+def test_any_method_runs_in_qam_s_protocol():
+    """With the critics that all have there."""
+    assert holds(configure("cube-double-task2", "dfp", preset="qam"), {"algo.num_critics": 10, "algo.pessimism": 0.5})
+
+
 def test_mvp_with_top_k_is_dfp_on_another_backbone():
     with_top_k, dfp = (configure("cube-double-task2", method, preset="paper") for method in ("mvp-top-k", "dfp"))
     assert with_top_k.algo == dfp.algo

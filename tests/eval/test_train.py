@@ -47,13 +47,13 @@ def test_the_same_command_gives_the_same_numbers(tiny):
     assert first.path != second.path and lines(first) == lines(second)
 
 
-SHARDS = "--data-order shards"
+SHARDS, TURNING = "--data-order shards", "--data-order turning-shards"
 RLPD = "--warmup-actions random --updates-per-step 2 --online-share 0.5"
 
 
 @pytest.mark.parametrize(
     ("stop_at", "replay_options"),
-    [*((n, "") for n in (3, 4, 6, 9, 11, 14)), (3, SHARDS), (11, SHARDS), (7, RLPD)],
+    [*((n, "") for n in (3, 4, 6, 9, 11, 14)), (3, SHARDS), (11, TURNING), (7, RLPD)],
     ids=lambda value: f"after {value} updates and steps" if isinstance(value, int) else value,
 )
 def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at, replay_options):
@@ -97,6 +97,15 @@ def test_two_updates_a_step_are_two_updates(tiny, monkeypatch):
     _, twice = tiny()
     ours, theirs = checkpoint(two)["learner"], checkpoint(twice)["learner"]
     assert ours["updates"] == 6 + 2 * (8 - 2) and str(ours) == str(theirs) and lines(two) == lines(twice)
+
+
+@pytest.mark.parametrize(("order", "online"), [(SHARDS, [6] * 6), (TURNING, [9, 10, 11, 12, 13, 14])])
+def test_shards_turn_online_where_asked_to(tiny, monkeypatch, order, online):
+    """By the step that the replay is told: six offline, then two to warm up and six with an update."""
+    steps, sample = [], replay.Replay.sample
+    monkeypatch.setattr(replay.Replay, "sample", lambda self, *args: steps.append(args[2]) or sample(self, *args))
+    tiny(*order.split())
+    assert steps == [1, 2, 3, 4, 5, 6, *online]
 
 
 def test_random_actions_warm_up(tiny):
