@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.utils._pytree import tree_flatten, tree_unflatten
+from torch.utils._pytree import TreeSpec, tree_flatten, tree_unflatten
 
 WARM_UP = 3  # calls launched kernel by kernel, in which optimisers, compilers and libraries allocate what they keep
 
@@ -23,24 +23,31 @@ class Graph:
         self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, *inputs: Any) -> Any:
+        self._take(*tree_flatten(inputs))
         self.calls += 1
         if self.calls <= WARM_UP:
-            return self._warm_up(inputs)
-        leaves, structure = tree_flatten(inputs)
+            return self._warm_up()
         if self.graph is None:
-            self.inputs: list[Tensor] = [leaf.clone() for leaf in leaves]
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.device(self.device), torch.cuda.graph(self.graph, stream=self.side):
-                self.outputs = self.function(*tree_unflatten(self.inputs, structure))
-        torch._foreach_copy_(self.inputs, leaves)
+                self.outputs = self.function(*self.inputs)
         self.graph.replay()
         return self.outputs
 
-    def _warm_up(self, inputs: tuple[Any, ...]) -> Any:
+    def _take(self, leaves: list[Tensor], structure: TreeSpec) -> None:
+        """Copies the inputs to where every call reads them, from the first on: a compiler must meet nothing new while kernels
+        are recorded, not even two inputs that were one tensor until then."""
+        if not self.calls:
+            self.leaves = [leaf.clone() for leaf in leaves]
+            self.inputs = tree_unflatten(self.leaves, structure)
+        else:
+            torch._foreach_copy_(self.leaves, leaves)
+
+    def _warm_up(self) -> Any:
         """On the stream on which will be recorded: autograd remembers the one on which it saw a parameter first."""
         current = torch.cuda.current_stream(self.device)
         self.side.wait_stream(current)
         with torch.cuda.stream(self.side):
-            outputs = self.function(*inputs)
+            outputs = self.function(*self.inputs)
         current.wait_stream(self.side)
         return outputs

@@ -120,3 +120,15 @@ def test_kernels_warm_up_and_are_recorded_on_one_stream_of_the_learner_s_device(
     cuda.device.assert_called_once_with(device)
     cuda.graph.assert_called_once_with(graph.graph, stream=graph.side)
     assert cuda.CUDAGraph().replay.call_count == 2
+
+
+def test_recording_meets_the_tensors_of_the_warm_up(monkeypatch: pytest.MonkeyPatch):
+    """Or a compiler would compile anew in it, which CUDA refuses: also where two inputs were one tensor until then."""
+    for name in ("CUDAGraph", "graph", "stream", "device", "Stream", "current_stream"):
+        monkeypatch.setattr(torch.cuda, name, MagicMock())
+    seen = []
+    graph = Graph(lambda x, y: seen.append((id(x), id(y), x.item(), y.item())), torch.device("cuda"))
+    for call in range(WARM_UP + 1):
+        graph(*[torch.tensor(float(call))] * 2)
+    assert len({(x, y) for x, y, *_ in seen}) == 1 and seen[0][0] != seen[0][1]
+    assert [values for _, _, *values in seen] == [[call, call] for call in range(WARM_UP + 1)]
