@@ -10,7 +10,7 @@ from typing import Any
 
 from eval.config.methods import ROBOMIMIC_DATA
 from eval.config.presets import PRESETS
-from eval.results.record import Run
+from eval.results.record import HARMLESS, Run
 from tables import published
 from tables.agreement import agreement
 from tables.build import COMPARABLE, IN_PAPER, by_labels, from_paper, from_records
@@ -65,20 +65,17 @@ def is_filled(result: Result, preset: str) -> bool:
 
 
 def deviations(preset: str, protocol: str) -> tuple[str, str]:
-    """How a preset differs from the paper's numbers, in sizes and in the rest, the paper's in brackets."""
+    """How a preset differs from the paper, in sizes and in the rest; the numbers of Table 5 in brackets, where it has them."""
     values, paper = PRESETS[preset].values, by_field()
-    other = {
-        name: (shown(value), paper[name]) for name, value in values.items() if name in paper and shown(value) != paper[name]
-    }
-    offline = protocol == "offline"
-    sizes = [
-        f"{new} {SIZES[name]} ({old})"
-        for name, (new, old) in other.items()
-        if name in SIZES and not (offline and name == "online_steps")
-    ]
-    rest = [f"{name} {new} ({old})" for name, (new, old) in other.items() if name not in SIZES]
-    own = {} if offline else PRESETS[preset].by_dataset.get(ROBOMIMIC_DATA[0], {})
+    new = {name: shown(value) for name, value in values.items() if name not in HARMLESS and shown(value) != paper.get(name)}
+    if protocol == "offline":
+        new.pop("online_steps", None)
+    own = {} if protocol == "offline" else PRESETS[preset].by_dataset.get(ROBOMIMIC_DATA[0], {})
+    sizes = [f"{new[name]} {words} ({paper[name]})" for name, words in SIZES.items() if name in new]
     sizes += [f"on robomimic {shown(value)} {SIZES[name]}" for name, value in own.items() if name in SIZES]
+    rest = [
+        f"{name} {value}" + (f" ({paper[name]})" if name in paper else "") for name, value in new.items() if name not in SIZES
+    ]
     return ", ".join(sizes), ", ".join(rest)
 
 
