@@ -1,7 +1,6 @@
-"""Rules that the suite does not have, in a few lines each: what the contract has to carry.
+"""A rule that the suite does not have, in a few lines: what the contract has to carry.
 
-`Steered` has two velocity fields and takes a gradient of Q back through one of them (as QAM's adjoint does); `Edited` has a
-likelihood, noise of its own and a policy of another family on top of any backbone's (as edit policies are).
+`Steered` has two velocity fields, of any family that has one, and takes a gradient of Q back through one of them.
 """
 
 from copy import deepcopy
@@ -14,8 +13,9 @@ from torch import Generator, Tensor, nn
 from torch.func import grad, vjp
 from torch.utils._pytree import tree_map
 
-from algos.base import ActorCritic, Algorithm, Batch, Info, Nets, Phase
+from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.bc import BC
+from algos.edit import Edit
 from algos.learner import Learner
 from algos.learner.binding import bind
 from backbones.abilities import Velocity
@@ -24,7 +24,6 @@ from backbones.drifting import Drifting
 from backbones.flow import Flow
 from backbones.gaussian import Gaussian
 from backbones.meanflow import MeanFlow
-from backbones.nets import joined
 from backbones.shortcut import Shortcut
 
 CRITIC = {"horizon": 2, "batch_size": 5, "critic_width": 9, "critic_depth": 2, "learning_rate": 1e-2}
@@ -67,51 +66,11 @@ class Steered(ActorCritic):
         return nets.steered.sample(obs, noise)
 
 
-@dataclass(frozen=True)
-class Edited(ActorCritic):
-    """L = L_BC + (0.1 log pi(e | s, b) - Q(s, b + e / 2)): a Gaussian edits the action b of any cloned policy."""
-
-    def policies(self, backbone: Backbone) -> dict[str, Backbone]:
-        return {"actor": backbone, "edit": Gaussian(backbone.width, backbone.depth)}
-
-    def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
-        edit = self.policies(backbone)["edit"].network(obs_dim + action_dim, action_dim)
-        return super().networks(backbone, obs_dim, action_dim) | {"edit": edit}
-
-    def noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
-        return 1, 2 * action_dim
-
-    def draw_actor(self, backbone: Backbone, generator: Generator, action_dim: int, phase: Phase) -> dict[str, Any]:
-        b = self.batch_size
-        return {"fit": backbone.draw(generator, b, 1, action_dim), "action": normal(generator, b, 2 * action_dim)}
-
-    def actor_loss(self, nets: Nets, batch: Batch, noise: dict[str, Any], phase: Phase) -> tuple[Tensor, Info]:
-        bc, info = nets.actor.clone(batch.obs, batch.action, noise["fit"])
-        action, log_prob = self.edited(nets, batch.obs, noise["action"])
-        q = nets.constant.critic(batch.obs, action).mean(0)
-        return (bc + 0.1 * log_prob - q).mean(), info
-
-    def edited(self, nets: Nets, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
-        for_base, for_edit = noise.chunk(2, -1)
-        base = nets.actor.sample(obs, for_base).detach()
-        edit, log_prob = nets.edit.sample_with_log_prob(joined(obs, base), for_edit)
-        return (base + edit / 2).clamp(-1, 1), log_prob
-
-    def generate(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
-        return self.edited(nets, obs, noise)[0]
-
-
-RULES = [
-    *((Steered(**CRITIC), family(11, 2)) for family in (Flow, MeanFlow, Shortcut)),
-    *((Edited(**CRITIC), family(11, 2)) for family in (Drifting, Flow)),
-]
-each_rule = pytest.mark.parametrize(("algorithm", "backbone"), RULES, ids=lambda x: type(x).__name__)
-
-
-@each_rule
+@pytest.mark.parametrize("family", [Flow, MeanFlow, Shortcut])
 def test_a_rule_of_two_policies_trains_alike_apart_and_under_vmap(
-    random_batch: Any, request: pytest.FixtureRequest, algorithm: Algorithm, backbone: Backbone
+    random_batch: Any, request: pytest.FixtureRequest, family: type[Backbone]
 ):
+    algorithm, backbone = Steered(**CRITIC), family(11, 2)
     apart = Learner(algorithm, backbone, 3, 2, (0, 1))
     before, state = deepcopy(apart.params), deepcopy({**apart.state_dict(), "moments": {}})
     batch, noise = random_batch(apart), apart.draw()
@@ -144,4 +103,4 @@ def test_what_a_rule_needs_is_named_with_the_backbones_that_have_it():
         Steered().misfit(Gaussian())
         == "it needs a policy with a velocity; take the backbone flow or flow_map or meanflow or shortcut"
     )
-    assert Steered().misfit(MeanFlow()) == Edited().misfit(Drifting()) == BC().misfit(Gaussian()) == ""
+    assert Steered().misfit(MeanFlow()) == Edit().misfit(Drifting()) == BC().misfit(Gaussian()) == ""
