@@ -5,8 +5,9 @@
 3. the method's values for the task's dataset                  eval/config/methods.py
 4. DFP's values for the task, in the offline protocol          Table 8
 5. the preset's                                                eval/config/presets.py
-6. what makes the offline protocol                             section B.2
-7. the caller's changes
+6. what no preset changes of the method                        eval/config/methods.py
+7. what makes the offline protocol                             section B.2
+8. the caller's changes
 """
 
 import dataclasses
@@ -76,6 +77,7 @@ def values_of(method: str | None, task: Task, preset: str, protocol: Protocol) -
         METHODS[method].on(task.dataset) if method else {},
         table_8(task.name) if offline and method == "dfp" else {},
         PRESETS[preset].on(task.dataset),
+        METHODS[method].fixed_on(task.dataset) if method else {},
         OFFLINE if offline else {},
     )
     return {name: value for layer in layers for name, value in layer.items()}

@@ -7,10 +7,12 @@ baselines have the numbers of FQL's section E.2 and Table 6; in mazes and on D4R
 IQL's and ReBRAC's for humanoidmaze-medium alone.
 
 QAM, its relatives and QC-FQL with ten critics have those of QAM (arXiv 2601.14234), one setting for the five goals of an
-environment; on cube-single and robomimic, where it has none, what stands here is not tuned. Nobody has published drifting with
-edits.
+environment; on cube-single and robomimic, where it has none, what stands here is not tuned. RLPD on chunks has QAM's numbers,
+too; FMQ's and DriftQL's are those of their authors' programs. Nobody has published drifting with edits, nor DFP with moved
+elites or balanced batches; their numbers are not tuned.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -44,10 +46,15 @@ class Method:
     backbone: str
     values: Values = field(default_factory=dict)
     by_dataset: Mapping[str, Values] = field(default_factory=dict)
+    fixed: tuple[str, ...] = ()  # of which values no preset has others, since those would make another method
 
     def on(self, dataset: str) -> dict[str, Any]:
         """The method's values for the tasks of a dataset."""
         return {**self.values, **self.by_dataset.get(nearest(dataset), {})}
+
+    def fixed_on(self, dataset: str) -> dict[str, Any]:
+        """Those of its values that no preset changes."""
+        return {name: value for name, value in self.on(dataset).items() if name in self.fixed}
 
 
 ROBOMIMIC_DATA = ("lift-mh", "can-mh", "square-mh")
@@ -78,6 +85,11 @@ def in_qam(names: tuple[str, ...], *values: tuple[float, ...]) -> dict[str, Valu
     """The options' values in QAM's six families."""
     datasets = (DOUBLE, TRIPLE, QUADRUPLE, SCENE, PUZZLE_3X3, PUZZLE_4X4)
     return {d: dict(zip(names, v, strict=True)) for d, v in zip(datasets, values, strict=True)}
+
+
+def bandwidth(per_dimension: float) -> float:
+    """DriftQL's: tau sqrt(a), with the 5 actions of every robot arm and no chunks."""
+    return per_dimension * math.sqrt(5)
 
 
 NO_TOP_K = {"elite_weight": 0.0}
@@ -222,6 +234,40 @@ METHODS: dict[str, Method] = {
     ),
     "fedit": Method("FEdit", "edit", "flow", {"edit_scale": 0.2, **TEN_CRITICS}, EDIT_SCALES),
     "drifting-edit": Method("Drifting + edits", "edit", "drifting", {"edit_scale": 0.2, **TEN_CRITICS}, EDIT_SCALES),
+    "fmq": Method("FMQ", "fmq", "flow_map"),
+    "fmq-adaptive": Method("FMQ, adaptive step", "fmq", "flow_map", {"step": 1.0, "caution": 0.3}),
+    "rlpd": Method(
+        "RLPD",
+        "sac",
+        "tanh_gaussian",
+        {"offline_steps": 0, "online_share": 0.5, "warmup_actions": "random", **TEN_CRITICS},
+        in_qam(("data_weight",), (0.1,), (0.0,), (0.0,), (0.3,), (0.01,), (0.0,)),
+        fixed=("offline_steps",),
+    ),
+    "driftql": Method(
+        "DriftQL",
+        "brac",
+        "drifting",
+        {
+            "horizon": 1,
+            "data_weight": 100.0,
+            "field": "mean_shift",
+            "exclude_self": True,
+            "clip_goals": True,
+            "temperatures": (bandwidth(0.2),),
+        },
+        in_table_7(
+            ("temperatures", "num_generated", "data_weight", "discount", "pessimism", "noise_dim"),
+            ((bandwidth(0.02),), 32, 60.0, 0.995, 0.0, 5),
+            ((bandwidth(0.2),), 4, 100.0, 0.99, 0.0, 8),
+            ((bandwidth(0.2),), 32, 250.0, 0.995, 1.0, 5),
+            ((bandwidth(0.5),), 32, 50.0, 0.99, 1.0, 5),
+            ((bandwidth(0.8),), 32, 300.0, 0.99, 0.0, 5),
+        ),
+        fixed=("temperatures",),  # in units of actions, where those of the joint field have none
+    ),
+    "dfp-moved": Method("DFP, moved elites", "dfp", "drifting", {"elite_step": 0.25}, DFP_ON_ROBOMIMIC),
+    "dfp-balanced": Method("DFP, balanced", "dfp", "drifting", {"online_share": 0.5}, DFP_ON_ROBOMIMIC),
 }
 
 DEFAULT = {
@@ -240,6 +286,7 @@ DEFAULT = {
     ("qam", "flow"): "qam",
     ("edit", "flow"): "fedit",
     ("edit", "drifting"): "drifting-edit",
+    ("fmq", "flow_map"): "fmq",
 }
 """The method that an algorithm and a backbone are, unless one is named."""
 

@@ -54,6 +54,14 @@ def test_paper_is_tables_5_and_8(task, numbers):
     assert holds(configure(task, preset="paper"), numbers)
 
 
+def test_a_preset_changes_no_fixed_value():
+    for preset in ("quick", "small", "qam"):
+        assert configure("cube-double-task2", "rlpd", preset=preset).offline_steps == 0
+        temperatures = configure("cube-double-task2", "driftql", preset=preset).backbone.temperatures
+        assert temperatures == pytest.approx([0.2 * 5**0.5])
+    assert configure("lift", "rlpd", offline_steps=200).offline_steps == 200
+
+
 def test_a_task_of_both_protocols_has_both_tables_numbers():
     config = configure("cube-double-task2", preset="paper", protocol="offline")
     assert holds(config, OFFLINE | {"algo.elite_weight": 0.55, "algo.num_elites": 8})
