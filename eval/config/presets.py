@@ -5,6 +5,7 @@ small     the same networks and a longer run, for comparisons on a few cores; th
 paper     Tables 5 and 8 of arXiv 2605.07727 as printed
 release   as paper, with the kernel bandwidth of the authors' released configuration
 qam       the protocol under which QAM and its relatives were published (arXiv 2601.14234)
+qc        as paper, with as many episodes as Q-chunking, FMQ and DriftQL were published with
 """
 
 from collections.abc import Mapping
@@ -96,5 +97,10 @@ PRESETS = {
         {"online_steps": 500_000, "eval_every": 50_000, "eval_episodes": 50, **TEN_CRITICS},
         TURNING_SHARDS,
         "offline-to-online",
+    ),
+    "qc": Preset(
+        "As `paper`, with 50 episodes an evaluation: as Q-chunking's, FMQ's and DriftQL's runs were published.",
+        {"eval_episodes": 50},
+        SHARD_BY_SHARD,
     ),
 }
