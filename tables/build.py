@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from eval.results.record import Run
-from tables import cells, costs, published, settings
+from tables import cells, costs, own, published, settings
 from tables.result import Cell, Result
 from tables.spec import TABLES
 
@@ -26,7 +26,9 @@ OTHERS = {
 COMPARABLE = [name for name, table in TABLES.items() if table.in_paper]
 """The paper's tables of success rates."""
 IN_PAPER = sorted([*COMPARABLE, *OTHERS], key=int)
-NAMES = [*IN_PAPER, *(name for name in TABLES if name not in COMPARABLE)]
+OWN = "own"
+"""The table of tasks from outside, whose rows and columns are what the records have."""
+NAMES = [*IN_PAPER, *(name for name in TABLES if name not in COMPARABLE), OWN]
 
 
 def from_paper(name: str) -> Result:
@@ -44,6 +46,8 @@ def from_records(name: str, runs: Sequence[Run], benches: Sequence[costs.Bench],
     """A table as the records have it. `mixed` shows means that the rules refuse, with a footnote."""
     if name in OTHERS:
         return OTHERS[name].from_records(runs, benches, preset)
+    if name == OWN:
+        return own.build(runs, preset, mixed)
     return cells.build(name, TABLES[name], runs, preset, mixed)
 
 

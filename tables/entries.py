@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 from eval.config.methods import METHODS
-from eval.results.record import PHASES, Run
+from eval.results.record import PHASES, SUCCESS, Run, scored_by
 from tables import published
 from tables.cells import build
 from tables.result import Cell, Number
@@ -61,6 +61,8 @@ def of_runs(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
     """Every method, variant, preset, task and phase in the records, as cells."""
     kinds: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in runs:
+        if scored_by(run.start) != SUCCESS:  # returns are of their own task alone (tables/own.py)
+            continue
         config = run.start["config"]
         kinds[config["method"], config["preset"], config["protocol"], repr(sorted(config["changes"].items()))].append(run)
     found = []

@@ -8,7 +8,7 @@ from typing import Any
 
 from PIL import Image
 
-from eval.results.record import Run, identity, score
+from eval.results.record import Run, identity, score, scored_by
 from tables import rules
 from tables.commands import again
 from tables.spec import label_of
@@ -19,6 +19,7 @@ def evidence(run: Run) -> dict[str, Any]:
     start, config = run.start, run.start["config"]
     return {
         "label": label_of(config),
+        "scored": scored_by(start),
         "path": str(run.path),
         "status": run.status,
         "reason": str((run.end or {}).get("reason") or ""),
@@ -54,11 +55,12 @@ def shown_in(path: Path) -> dict[str, Any]:
 
 
 def outcomes(run: Run, seed: int) -> dict[str, Any]:
-    """A seed's success rate over the steps of both phases, and the episodes of each phase's last evaluation."""
+    """A seed's score over the steps of both phases, and the episodes of each phase's last evaluation."""
     own = [e for e in run.evaluations if e["seed"] == seed]
     curve = [[run.training_step(e), score(e)] for e in own]
     last = [[*group][-1] for _, group in groupby(own, key=lambda e: e["phase"])]
-    return {"seed": seed, "curve": curve, "phases": [{"phase": e["phase"], "episodes": episodes(e)} for e in last]}
+    phases = [{"phase": e["phase"], "episodes": episodes(e), "score": score(e)} for e in last]
+    return {"seed": seed, "curve": curve, "phases": phases}
 
 
 def episodes(evaluation: dict[str, Any]) -> list[tuple[Any, ...]]:

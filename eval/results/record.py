@@ -29,6 +29,7 @@ HARMLESS = {
     "eval_every",
     "log_every",
 }  # runs that differ in these alone are alike; which evaluations a table averages is its own question (tables/rules.py)
+SUCCESS = "success rate (%)"  # what most tasks are judged by
 METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of a record
 
 
@@ -113,7 +114,7 @@ def score(evaluation: dict[str, Any]) -> float:
 def scored_by(start: dict[str, Any]) -> str:
     """What the evaluations of a run with this first line are judged by, in words."""
     by = start["task"]["score"] if isinstance(start.get("task"), dict) else "success"
-    return "success rate (%)" if by == "success" else by
+    return SUCCESS if by == "success" else by
 
 
 def read(path: Path, metrics: bool = True) -> Run:

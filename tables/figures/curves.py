@@ -6,20 +6,20 @@ from collections.abc import Sequence
 import pandas as pd
 
 from eval.config.methods import METHODS
-from eval.results.record import Run, score
+from eval.results.record import SUCCESS, Run, score, scored_by
 from tables import rules
 from tables.spec import MAIN, Row, belongs, label_of
 from tables.stats import Scores, margin
 
 TASKS = [column.label for column in MAIN]
-COLUMNS = ["label", "task", "seed", "phase", "step", "success", "offline_steps", "generated"]
+COLUMNS = ["label", "task", "seed", "phase", "step", "success", "offline_steps", "generated", "scored"]
 
 
 def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
     """Every evaluation of the runs that count, one a line, rows and tasks in the paper's order.
 
-    Success is in percent, steps count from the start of the offline phase, `label` is the row's, and `generated` says whether
-    the run's data is. ValueError for seeds that the rules do not average.
+    Success is in percent, or what else `scored` says; steps count from the start of the offline phase, `label` is the row's,
+    and `generated` says whether the run's data is. ValueError for seeds that the rules do not average.
     """
     found: dict[tuple[int, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -35,11 +35,11 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
             raise ValueError(f"{rows[number].label} on {task}: {conflict}")
         for seed, run in by_seed.items():
             offline = run.start["config"]["offline_steps"]
-            generated = rules.on_generated_data(run)
+            generated, scored = rules.on_generated_data(run), scored_by(run.start)
             for e in run.evaluations:
                 if e["seed"] == seed:
                     point = (seed, e["phase"], run.training_step(e), score(e))
-                    lines.append((rows[number].label, task, *point, offline, generated))
+                    lines.append((rows[number].label, task, *point, offline, generated, scored))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -63,11 +63,15 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
 
 
 def common(points: pd.DataFrame, phase: str = "online") -> pd.DataFrame:
-    """Each seed's last evaluation of the phase, on the tasks that every label has: what may be averaged over tasks.
+    """Each seed's last success rate of the phase, on the tasks that every label has: what may be averaged over tasks.
 
     ValueError when there is no such task.
     """
-    last = points[points["phase"] == phase].groupby(["label", "task", "seed"], sort=False).tail(1)
+    last = (
+        points[(points["phase"] == phase) & (points["scored"] == SUCCESS)]
+        .groupby(["label", "task", "seed"], sort=False)
+        .tail(1)
+    )
     labels = points["label"].unique()
     shared = last[last.groupby("task")["label"].transform("nunique") == len(labels)]
     if shared.empty:

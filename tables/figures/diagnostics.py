@@ -9,13 +9,12 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from eval.results.record import Run, score
+from eval.results.record import SUCCESS, Run, score, scored_by
 from tables.figures.curves import in_order
 from tables.figures.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 from tables.rules import on_generated_data
 from tables.spec import label_of
 
-SUCCESS = "success rate (%)"
 ACROSS = 4
 SETS = ("data", "elites", "target", "candidates", "generated")
 LINES = ("", *SETS)
@@ -32,7 +31,7 @@ def run_picture(run: Run, path: Path) -> None:
     if data.empty:
         raise ValueError(f"{run.path}: no evaluation and no metrics yet, nothing to draw")
     with style():
-        save(panels(data, title(run), run.start["config"]["offline_steps"]), path)
+        save(panels(data, title(run), run.start["config"]["offline_steps"], scored_by(run.start)), path)
 
 
 def series(run: Run) -> pd.DataFrame:
@@ -42,7 +41,7 @@ def series(run: Run) -> pd.DataFrame:
     """
     config, lines = run.start["config"], []
     for e in run.evaluations:
-        lines.append((SUCCESS, "", e["seed"], run.training_step(e), score(e)))
+        lines.append((scored_by(run.start), "", e["seed"], run.training_step(e), score(e)))
     for m in run.metrics:
         for name, values in by_set(m["values"]).items():
             for seed, value in zip(config["seeds"], values, strict=True):
@@ -73,16 +72,16 @@ def title(run: Run) -> str:
     return ", ".join([label_of(run.start["config"]), config["task"], f"preset {config['preset']}", *data, seeds, *status])
 
 
-def panels(data: pd.DataFrame, title: str, offline_steps: int) -> Picture:
-    """Success across the whole width, if there is any, and a small panel for each family of metrics."""
+def panels(data: pd.DataFrame, title: str, offline_steps: int, scored: str = SUCCESS) -> Picture:
+    """What the task is scored by across the whole width, if there is any, and a small panel for each family of metrics."""
     found = set(data["panel"])
-    metrics, first = sorted(found - {SUCCESS}, key=order), int(SUCCESS in found)
+    metrics, first = sorted(found - {scored}, key=order), int(scored in found)
     down = math.ceil(len(metrics) / ACROSS)
     picture = Picture((PAGE, 2 * first + 1.35 * down + 0.4), layout="constrained")
     grid = picture.add_gridspec(first + down, ACROSS, height_ratios=[1.4] * first + [1] * down)
     if first:
-        ax = plot_panel(picture.add_subplot(grid[0, :]), data, SUCCESS, offline_steps, ticks=8)
-        ax.set(ylabel=SUCCESS, ylim=(0, 102))
+        ax = plot_panel(picture.add_subplot(grid[0, :]), data, scored, offline_steps, ticks=8)
+        ax.set(ylabel=scored, **({"ylim": (0, 102)} if scored == SUCCESS else {}))
     for i, panel in enumerate(metrics):
         ax = picture.add_subplot(grid[first + i // ACROSS, i % ACROSS])
         plot_panel(ax, data, panel, offline_steps, ticks=3).set_title(panel)

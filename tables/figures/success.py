@@ -1,4 +1,4 @@
-"""Success over training steps, one panel a task (arXiv 2605.07727, Figures 1 and 3-5)."""
+"""Success, or what else a task is scored by, over training steps, one panel a task (arXiv 2605.07727, Figures 1 and 3-5)."""
 
 import math
 from collections.abc import Sequence
@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
+from eval.results.record import SUCCESS
 from tables.figures.curves import summary
 from tables.figures.legend import count_seeds, legend_below
 from tables.figures.style import COLUMN, PAGE, in_steps, looks, shade_offline
@@ -15,11 +16,12 @@ from tables.spec import Row
 
 def success_curves(data: pd.DataFrame, rows: Sequence[Row], axis: str = "training steps") -> Picture:
     """Success over steps, one panel a task: mean and 95 % interval over seeds, the offline phase shaded."""
-    tasks = list(data["task"].unique())
+    scored = data.groupby("task", sort=False)["scored"].first()
+    tasks, alike = list(scored.index), (scored == SUCCESS).all()
     across = min(4, len(tasks))
     down = math.ceil(len(tasks) / across)
     picture = Picture((min(PAGE, COLUMN * across), 1.35 * down + 0.8), layout="constrained")
-    axes = picture.subplots(down, across, sharey=True, squeeze=False).flatten()
+    axes = picture.subplots(down, across, sharey=bool(alike), squeeze=False).flatten()
     curves = summary(data)
     for task, ax in zip(tasks, axes, strict=False):
         here = data[data["task"] == task]
@@ -29,14 +31,16 @@ def success_curves(data: pd.DataFrame, rows: Sequence[Row], axis: str = "trainin
         ax.set(
             title=task + ("*" if here["generated"].any() else ""),
             xlim=(0, here["step"].max()),
-            ylim=(0, 102),
-            yticks=range(0, 101, 25),
         )
+        if scored[task] == SUCCESS:
+            ax.set(ylim=(0, 102), yticks=range(0, 101, 25))
+        if not alike:
+            ax.set_ylabel(scored[task])
         in_steps(ax, 4 if across > 1 else 6)
     for ax in axes[len(tasks) :]:
         ax.remove()
-    for ax in axes[::across]:
-        ax.set_ylabel("success rate (%)")
+    for ax in axes[::across] if alike else ():
+        ax.set_ylabel(SUCCESS)
     generated = "\n* generated data" if data["generated"].any() else ""
     legend_below(picture, data, rows, f"{axis}; mean and 95 % interval over {count_seeds(data)}{generated}")
     return picture
