@@ -94,7 +94,7 @@ def test_a_cell_leads_to_its_episodes_its_conditions_and_its_commands(write_run,
     assert len(cell_of(data, "10", "Total", "DFP")["runs"]) == 2
     assert found["path"] == str(path) and found["about"]["dataset"] == {"source": "generated", "sha256": "abc"}
     assert found["seeds"][0]["curve"] == [[5, 0], [10, 50], [15, 0], [30, 50]], "online steps follow the 10 offline ones"
-    assert found["seeds"][1]["phases"][1] == {"phase": "online", "episodes": [[1, None, None], [1, None, None]]}
+    assert found["seeds"][1]["phases"][1] == {"phase": "online", "episodes": [[1, None, None]] * 2, "score": 100}
     assert any("failed, loss is nan" in note for _, note in cell["notes"])
     assert {one["status"] for one in data["runs"]} == {"finished", "failed"}, "every record is there, also what does not count"
 
