@@ -180,7 +180,7 @@ def seeds(entries: Iterable[Entry]) -> Cell:
 
 def family_of(task: str) -> str:
     """The environment that a task is a goal of; robomimic's tasks are one family."""
-    return "robomimic" if task in ROBOMIMIC_TASKS else re.sub(r"-task\d+$", "", task)
+    return "robomimic" if task in ROBOMIMIC_TASKS else re.sub(r"-task\d+(?=-|$)", "", task)
 
 
 def place(name: str) -> tuple[object, ...]:
