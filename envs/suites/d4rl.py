@@ -2,7 +2,8 @@
 
 Data are where Minari keeps them (MINARI_DATASETS_PATH), and are downloaded there. Returns of the hand are normalised as D4RL
 does, 0 for a random and 100 for an expert policy; mazes count success. In Gymnasium-Robotics 1.2.1 to 1.4.2 one term of door's,
-hammer's and relocate's rewards, 0.1 of the distance between palm and object, has another sign than D4RL's.
+hammer's and relocate's rewards, 0.1 of the distance between palm and object, has another sign than D4RL's: for a random policy
+0.1 to 0.4 points.
 """
 
 import math
@@ -10,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import gymnasium
 import numpy as np
@@ -59,13 +60,14 @@ class D4RLTask(Task):
 
 @dataclass(frozen=True, kw_only=True)
 class HandTask(D4RLTask):
-    """Adroit: a hand turns a pen, opens a door, hammers a nail or relocates a ball. Nothing ends an episode but time."""
+    """Adroit: a hand turns a pen, opens a door, hammers a nail or relocates a ball. A pen that falls ends an episode."""
 
     reference: tuple[float, float]
     """Returns of a random and of an expert policy."""
 
     def make_simulator(self) -> gymnasium.Env:
-        return gymnasium.make(self.env, max_episode_steps=self.time_limit, disable_env_checker=True)
+        env = gymnasium.make(self.env, max_episode_steps=self.time_limit, disable_env_checker=True)
+        return EndsWithTheFall(env) if "Pen" in self.env else env
 
     def scored(self, total_reward: float) -> float:
         """D4RL's normalised score of a return."""
@@ -92,6 +94,15 @@ class MazeTask(D4RLTask):
     def read(self, source: str) -> Dataset:
         data = read(source, PARTS, (np.array(-1.0), np.array(1.0)), rewards=(0, 1))
         return replace(data, reward=data.reward - 1, mask=1 - data.reward)
+
+
+class EndsWithTheFall(gymnasium.Wrapper):
+    """Ends an episode when the pen has fallen, as D4RL's does; its reference returns are those of such episodes."""
+
+    def step(self, action: np.ndarray) -> tuple[np.ndarray, Any, bool, bool, dict[str, Any]]:
+        obs, reward, terminated, truncated, info = self.env.step(action)
+        pen = cast(Any, self.env.unwrapped)
+        return obs, reward, terminated or bool(pen.data.xpos[pen.obj_body_id][2] < 0.075), truncated, info
 
 
 class D4RLEnv(gymnasium.Wrapper):

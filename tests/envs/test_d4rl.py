@@ -63,6 +63,15 @@ def test_scores_are_normalised_by_a_random_and_an_expert_policy():
     assert [round(task.scored(total)) for total in (96.262799, 3076.833, 1586.5479)] == [0, 100, 50]
 
 
+def test_a_pen_that_falls_ends_the_episode():
+    env = find_task("d4rl-pen-human").make_env()
+    env.reset(seed=0)
+    inner = env.unwrapped
+    assert not env.step(np.zeros(24, np.float32))[2]
+    inner.data.joint("OBJTx").qpos[0] += 0.3  # down: its frame is turned
+    assert env.step(np.zeros(24, np.float32))[2]
+
+
 def test_a_hand_s_data_are_minari_s(store):
     store("D4RL/pen/human-v2", gymnasium.make("AdroitHandPen-v1"), steps=6)
     data = find_task("d4rl-pen-human").load_dataset([])
