@@ -26,14 +26,14 @@ def protocols(folder: Path) -> tuple[Protocol, ...]:
     """Those that a folder tells of. ValueError for one that is not whole."""
     if not (folder / FILE).exists():
         return ()
-    found: dict[str, dict[str, Any]] = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
-    plain: dict[str, dict[str, Any]] = {
-        name: {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
-        for name, fields in found.items()
-    }
     try:
+        found: dict[str, dict[str, Any]] = tomllib.loads((folder / FILE).read_text(encoding="utf-8"))
+        plain: dict[str, dict[str, Any]] = {
+            name: {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
+            for name, fields in found.items()
+        }
         return tuple(Protocol(name=name, **fields) for name, fields in plain.items())
-    except TypeError as error:
+    except (TypeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{folder / FILE}: {error}") from None
 
 
