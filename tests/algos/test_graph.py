@@ -128,7 +128,7 @@ def test_recording_meets_the_tensors_of_the_warm_up(monkeypatch: pytest.MonkeyPa
         monkeypatch.setattr(torch.cuda, name, MagicMock())
     seen = []
     graph = Graph(lambda x, y: seen.append((id(x), id(y), x.item(), y.item())), torch.device("cuda"))
-    for call in range(WARM_UP + 1):
-        graph(*[torch.tensor(float(call))] * 2)
+    for number in range(WARM_UP + 1):
+        graph(*[torch.tensor(float(number))] * 2)
     assert len({(x, y) for x, y, *_ in seen}) == 1 and seen[0][0] != seen[0][1]
-    assert [values for _, _, *values in seen] == [[call, call] for call in range(WARM_UP + 1)]
+    assert [values for _, _, *values in seen] == [[number, number] for number in range(WARM_UP + 1)]
