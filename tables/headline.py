@@ -40,10 +40,10 @@ def headline(
     """The table of a preset, or of the nearest one that has runs. `beside` lays the published numbers next to ours."""
     chosen = preset or nearest(name, runs, benches)
     result = from_records(name, runs, benches, chosen, mixed)
-    if not preset and name in IN_PAPER and chosen != "paper":
-        size, rest = deviations(chosen, TABLES[name].protocol if name in TABLES else "offline-to-online")
+    if not preset and name in COMPARABLE and chosen != "paper":
+        size, rest = deviations(chosen, TABLES[name].protocol)
         result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")
-        if size:
+        if size and rest:
             result = replace(result, notes=(*result.notes, f"Preset {chosen} also differs from the paper's in {rest}."))
     if name in COMPARABLE and (said := agreement(result, TABLES[name].tasks_down, published.cells(name))):
         result = replace(result, notes=(*result.notes, said))
