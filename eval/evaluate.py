@@ -8,10 +8,11 @@ it with the recorded evaluation.
 import os
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from math import hypot
+from math import hypot, inf
 from pathlib import Path
+from statistics import fmean, stdev
 from typing import Any, get_args
 
 import scipy.stats
@@ -26,7 +27,7 @@ from eval.pictures import open_renderer
 from eval.policy import Policy
 from eval.results.policy import ACTING, About, find, read_actor
 from eval.results.provenance import commit, device_name, versions
-from eval.results.record import PHASES, Writer, identity
+from eval.results.record import PHASES, Writer, identity, scored_by
 from eval.running.rollout import Episode, Evaluator
 
 EVALUATIONS = "evaluations.ndjson"
@@ -56,29 +57,41 @@ def refuse_unwritable(path: Path) -> None:
 
 
 def compare(policy: Policy, again: Sequence[Episode], same: bool) -> list[str]:
-    """A line of the printed table: both rates in percent with 95 % intervals, and their difference.
+    """A line of the printed table: both scores with 95 % intervals, and their difference.
 
-    Wilson's intervals; of the difference Newcombe's (1998, method 10). `same` says that nothing but the episodes may differ:
-    those that both have are paired.
+    Rates have Wilson's intervals, means of returns Student's; of the difference Newcombe's (1998, method 10). `same` says that
+    nothing but the episodes may differ: those that both have are paired.
     """
-    before = policy.about.evaluation["success"]
-    (p, low, high), (q, low_q, high_q) = (rate(x) for x in ([e.success for e in again], before))
+    estimate: Callable[[Sequence[float]], tuple[float, float, float]]
+    before, estimate, unit = policy.about.evaluation.get("score"), average, ""
+    now = [score for e in again if (score := policy.task.scored(e.total_reward)) is not None]
+    if before is None:
+        before, now, estimate, unit = policy.about.evaluation["success"], [float(e.success) for e in again], rate, "%"
+    (p, low, high), (q, low_q, high_q) = estimate(now), estimate(before)
     least, most = p - q - hypot(p - low, high_q - q), p - q + hypot(high - p, q - low_q)
-    shared = [e for e in again if e.episode < len(before)] if same else []
-    equal = sum(e.success == bool(before[e.episode]) for e in shared)
+    shared = [i for i, e in enumerate(again) if e.episode < len(before)] if same else []
+    equal = sum(round(now[i], 6) == before[again[i].episode] for i in shared)
     return [
         policy.about.name,
-        f"{p:.1%} ({low:.1%} to {high:.1%}) of {len(again)}",
-        f"{q:.1%} ({low_q:.1%} to {high_q:.1%}) of {len(before)}",
-        f"{100 * (p - q):+.1f} ({100 * least:+.1f} to {100 * most:+.1f})",
+        f"{p:.1f}{unit} ({low:.1f}{unit} to {high:.1f}{unit}) of {len(again)}",
+        f"{q:.1f}{unit} ({low_q:.1f}{unit} to {high_q:.1f}{unit}) of {len(before)}",
+        f"{p - q:+.1f} ({least:+.1f} to {most:+.1f})",
         f"{equal} of {len(shared)}" if shared else "-",
     ]
 
 
-def rate(outcomes: Sequence[Any]) -> tuple[float, float, float]:
-    """The share of successes and its 95 % interval."""
+def rate(outcomes: Sequence[float]) -> tuple[float, float, float]:
+    """The share of successes in percent and its 95 % interval."""
     test = scipy.stats.binomtest(sum(map(bool, outcomes)), len(outcomes))
-    return (float(test.statistic), *test.proportion_ci(method="wilson"))
+    low, high = test.proportion_ci(method="wilson")
+    return 100 * float(test.statistic), 100 * low, 100 * high
+
+
+def average(values: Sequence[float]) -> tuple[float, float, float]:
+    """The mean and its 95 % interval; one without bounds where there is one value."""
+    mean = fmean(values)
+    half = scipy.stats.t.ppf(0.975, len(values) - 1) * stdev(values) / len(values) ** 0.5 if len(values) > 1 else inf
+    return mean, mean - half, mean + half
 
 
 def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> dict[str, Any]:
@@ -146,7 +159,8 @@ def main() -> None:
         writer.write("evaluation again", **line(policy, outcomes, timing))
     changed = options.best_of is not None or acting or timing != policies[0].config.success_timing
     rows = [compare(policy, outcomes, not changed) for policy, outcomes in zip(policies, own, strict=True)]
-    headers = ["policy", "success now", "recorded", "difference, points", "same outcome"]
+    by = scored_by(policies[0].about.run).removesuffix(" rate (%)")
+    headers = ["policy", f"{by} now", "recorded", "difference, points", "same outcome"]
     print(tabulate(rows, headers, disable_numparse=True))
     print(f"\n95 % intervals in brackets; every episode: {path}")
     if options.video:

@@ -2,19 +2,22 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
+
+from eval.results import record
 
 TAIL = 2**16  # bytes: many lines of metrics and an evaluation of every seed
 
 
 def progress(folder: Path) -> str:
-    """Phase, step and last success rate of the newest run in a job's folder, in words; "" before it has a record."""
+    """Phase, step and last score of the newest run in a job's folder, in words; "" before it has a record."""
     paths = sorted(folder.glob("*/*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
     if not paths:
         return ""
     with open(paths[-1], "rb") as file:
         file.seek(max(0, paths[-1].stat().st_size - TAIL))
         lines = file.read().split(b"\n")[:-1]
-    place, success = "", {}
+    place, unit, scores = "", "", dict[int, float]()
     for line in lines:
         try:
             entry = json.loads(line)
@@ -23,5 +26,5 @@ def progress(folder: Path) -> str:
         if "step" in entry:
             place = f"{entry['phase']} step {entry['step']}"
         if entry.get("kind") == "evaluation":
-            success[entry["seed"]] = 100 * sum(entry["success"]) / len(entry["success"])
-    return place + (f", success {sum(success.values()) / len(success):.0f} %" if success else "")
+            scores[entry["seed"]], unit = record.score(entry), "" if "score" in entry else " %"
+    return place + (f", {'score' if not unit else 'success'} {fmean(scores.values()):.0f}{unit}" if scores else "")

@@ -7,7 +7,7 @@ import pytest
 
 from envs.command import run_command
 from eval import evaluate
-from eval.evaluate import rate
+from eval.evaluate import average, rate
 
 RUN = "--task probe-bandit --algo.horizon 1 --eval-episodes 12".split()
 
@@ -64,7 +64,8 @@ def test_a_search_acts_in_the_policy_s_place(tiny, again):
 
 def test_wilsons_interval():
     """Of 8 successes in 10: Wilson (1927)."""
-    assert rate([1] * 8 + [0] * 2) == pytest.approx((0.8, 0.4901625, 0.9433178), abs=1e-6)
+    assert rate([1] * 8 + [0] * 2) == pytest.approx((80, 49.01625, 94.33178), abs=1e-4)
+    assert average([1.0, 2, 3]) == pytest.approx((2, 2 - 2.4841377, 2 + 2.4841377))
 
 
 def test_what_cannot_be_is_refused_in_one_line(tiny, refused, tmp_path, monkeypatch):
