@@ -1,0 +1,43 @@
+"""envs/YOUR_OWN.md: what it says to write and to run, as it stands there."""
+
+import re
+import shlex
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from envs.task import find_task
+from eval.config.command_line import parse
+
+TEXT = (Path(__file__).parents[1] / "envs" / "YOUR_OWN.md").read_text()
+SOURCES = {place: source for source, place in re.findall(r"```python\n(# (\S+)\n.*?)```", TEXT, re.DOTALL)}
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+
+def test_the_collector_s_data_are_a_task_s():
+    exec(SOURCES["collect.py"].replace("range(60)", "range(3)"), {})
+    data = find_task("gym:Pendulum-v1").read_dataset("pendulum.npz")
+    assert data.origin["episodes"] == 3 and data.mask.sum() == 600 and np.abs(data.action).max() <= 1
+
+
+def test_the_file_of_five_lines_is_a_task(tmp_path):
+    path = tmp_path / "page_task.py"
+    path.write_text(SOURCES["mine.py"])
+    task = find_task(str(path))
+    assert (task.obs_dim, task.success_return, task.dataset) == (3, -200, "pendulum.npz")
+
+
+def test_the_page_s_commands_parse():
+    commands = re.findall(r"^python -m eval\.run (.*?)(?: --help)?$", TEXT, re.M)
+    mine = [words for words in map(shlex.split, commands) if "./nets.py" not in words]
+    assert [parse(words)[1].method for words in mine] == ["dfp", "iql"]
+
+
+def test_the_page_s_names_are_tasks():
+    names = [name for name in re.findall(r"`((?:gym|data):[^` ]+)`", TEXT) if "my_package" not in name]
+    assert len(names) == 4 and all(find_task(name).name == name for name in names)
