@@ -41,6 +41,7 @@ def joint_field(
     samples, others = x.shape[1], positives.shape[1] + repelling.shape[1] - x.shape[1]
     itself = nn.functional.pad(torch.eye(samples, device=x.device, dtype=x.dtype), (0, others))
     d = d / scale.clamp_min(1e-3) + 100 * itself  # a sample does not repel itself
+    centred = targets - x.mean(1, keepdim=True)  # else a GPU's TF32 rounds away in what close samples differ
 
     field, forces = torch.zeros_like(x), []
     for temperature in temperatures:
@@ -48,7 +49,7 @@ def joint_field(
         weight = (logits.softmax(2) * logits.softmax(1)).clamp_min(1e-6).sqrt()
         repel, attract = weight.split([repelling.shape[1], positives.shape[1]], 2)
         c = torch.cat([-repel * attract.sum(2, keepdim=True), attract * repel.sum(2, keepdim=True)], 2)
-        f = (c @ targets - c.sum(2, keepdim=True) * x) / unit
+        f = c @ centred / unit  # sum_j c_ij (y_j - x_i), as a sample's weights sum to 0
         forces.append(f.square().mean())
         field = field + f / forces[-1].clamp_min(1e-8).sqrt()
     return field, unit, torch.stack(forces)
@@ -63,7 +64,8 @@ def mean_shift(x: Tensor, y: Tensor, bandwidth: float, kernel: Kernel = "gaussia
     logits = -d.square() / (2 * bandwidth**2) if kernel == "gaussian" else -d / bandwidth
     if exclude_self:
         logits = logits - 1e9 * torch.eye(x.shape[1], device=x.device, dtype=x.dtype)
-    return logits.softmax(2) @ y - x
+    centre = x.mean(1, keepdim=True)  # for TF32, as above
+    return logits.softmax(2) @ (y - centre) - (x - centre)
 
 
 def mean_shift_field(
