@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 
 from algos.critic import Critic, chunk_return, td_target
 from backbones.base import Backbone, Info, Network, Noise, names, normal, option
+from backbones.nets import lowered
 
 Phase = Literal["offline", "online"]
 
@@ -53,6 +54,10 @@ class Policy:
 
     def sample(self, obs: Tensor, noise: Tensor) -> Tensor:
         return self.backbone.sample(self.net, obs, noise)
+
+    def lowered(self) -> "Policy":
+        """The policy with its network's hidden layers in bfloat16."""
+        return Policy(self.backbone, lowered(self.net))
 
     def fit(self, obs: Tensor, *, noise: Noise, **sets: Tensor) -> tuple[dict[str, Tensor], Info]:
         """The backbone's loss toward each set of positives [B, P, a], by the set's name: [B] each, and scalars to record."""

@@ -3,12 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Literal
 
-import torch
 from torch import Tensor
 
 from algos.base import Nets, Policy
 from algos.critic import pessimistic
 from backbones.dense import has_bfloat16
+from backbones.nets import lowered
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -52,9 +52,9 @@ def best_samples(
     bfloat16 ranks in float32: it acts for a run that a GPU trains.
     """
     lower = precision != "float32" and (obs.device.type != "cpu" or has_bfloat16())
-    with torch.autocast(obs.device.type, torch.bfloat16, enabled=lower):
-        samples = policy.sample(obs, noise)
-        values = pessimistic(critic(obs, samples), pessimism)
+    ranked, by = (policy.lowered(), lowered(critic)) if lower else (policy, critic)
+    samples = ranked.sample(obs, noise)
+    values = pessimistic(by(obs, samples), pessimism)
     return policy.sample(obs, top_k(noise, values, k)) if lower else top_k(samples, values, k), values
 
 

@@ -26,23 +26,34 @@ class Dense(nn.Linear):
         self.kernel = kernel()
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.kernel != "torch" and by_onednn(x) and not torch.is_autocast_enabled("cpu"):
-            return product(x, self.weight, self.bias)
-        return super().forward(x)
+        if self.weight.dtype == torch.bfloat16:
+            return linear(self, x.bfloat16())
+        return product(x, self.weight, self.bias) if self.kernel != "torch" and by_onednn(x) else linear(self, x)
+
+
+def linear(layer: nn.Linear, x: Tensor) -> Tensor:
+    """W x + b by torch; under vmap by a product and a sum, since its own would also multiply the bias by one."""
+    if not mapped(layer.weight):
+        return nn.functional.linear(x, layer.weight, layer.bias)
+    return (x.reshape(-1, x.shape[-1]) @ layer.weight.mT).view(*x.shape[:-1], -1) + layer.bias
+
+
+def mapped(parameter: Tensor) -> bool:
+    """Whether it is that of many seeds under vmap. A compiler sees through vmap by itself."""
+    return not torch.compiler.is_compiling() and torch._C._functorch.is_batchedtensor(parameter)
 
 
 def dense_gelu(layer: nn.Module, x: Tensor) -> Tensor:
     """GELU(W x + b), tanh form. What needs no gradient (three quarters of DFP's arithmetic) may be one fused kernel."""
-    lower = torch.is_autocast_enabled("cpu")
-    if by_onednn(x) and not torch.is_grad_enabled() and (lower or layer.kernel == "fused"):
-        return fused(layer, x, torch.get_autocast_dtype("cpu") if lower else x.dtype)
+    lowered = layer.weight.dtype == torch.bfloat16
+    if by_onednn(x) and not torch.is_grad_enabled() and (lowered or layer.kernel == "fused"):
+        return fused(layer, x.bfloat16() if lowered else x)
     return gelu_(layer(x))
 
 
-def fused(layer: nn.Module, x: Tensor, dtype: torch.dtype) -> Tensor:
-    """GELU(W x + b) as one kernel of oneDNN, computed in `dtype`."""
-    arguments: Any = x.to(dtype), layer.weight.to(dtype), layer.bias.to(dtype)
-    return torch.ops.mkldnn._linear_pointwise(*arguments, "gelu", [], "tanh")
+def fused(layer: nn.Module, x: Tensor) -> Tensor:
+    """GELU(W x + b) as one kernel of oneDNN."""
+    return torch.ops.mkldnn._linear_pointwise(x, layer.weight, layer.bias, "gelu", [], "tanh")
 
 
 def by_onednn(x: Tensor) -> bool:
@@ -92,7 +103,7 @@ def fastest(rounds: int = 15, margin: float = 0.9) -> Kernel:
     x, layer = torch.linspace(-3, 3, 512 * 512).view(512, 512), nn.Linear(1, 1, device="meta")  # it draws no random numbers
     layer.weight, layer.bias = nn.Parameter(x / 512), nn.Parameter(x[0])
     layers: dict[Kernel, Callable[[], Tensor]] = {
-        "fused": lambda: fused(layer, x, x.dtype),
+        "fused": lambda: fused(layer, x),
         "onednn": lambda: gelu_(product(x, layer.weight, layer.bias)),
         "torch": lambda: gelu_(layer(x)),
     }

@@ -4,23 +4,18 @@ from collections.abc import Callable, Mapping
 from copy import deepcopy
 
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from algos.base import Nets, Policy
 from backbones.base import Backbone, Network
+from backbones.nets import Bound
 
 Parameters = dict[str, dict[str, Tensor]]  # by network, then by parameter; buffers count as parameters that nothing trains
 Binding = Callable[[nn.Module, dict[str, Tensor]], Network]
 
 
-def functional(module: nn.Module, values: dict[str, Tensor]) -> Network:
-    """The module as a function of its inputs at these values, which may be those of many seeds under vmap."""
-    return lambda *inputs: functional_call(module, values, inputs)
-
-
 def holding(module: nn.Module, values: dict[str, Tensor]) -> nn.Module:
     """A copy of the module that owns these values, not copies of them: what changes them changes it, and its loss leaves its
-    gradient on them. It is called at less cost than `functional`."""
+    gradient on them. It is called at less cost than `Bound`."""
     copy = deepcopy(module)
     for key, p in copy.named_parameters():
         p.requires_grad_(values[key].requires_grad)
@@ -42,7 +37,7 @@ def bind(
     modules: Mapping[str, nn.Module],
     params: Parameters,
     slow: Parameters | None = None,
-    network: Binding = functional,
+    network: Binding = Bound,
 ) -> Nets:
     """The networks by name, with their slow copies and, constant, themselves without gradient (`algos.base.Nets`)."""
 

@@ -17,7 +17,8 @@ from torch.func import vmap
 from torch.utils._pytree import tree_map
 
 from algos.base import Nets
-from algos.learner.binding import Parameters, functional, holding
+from algos.learner.binding import Parameters, holding
+from backbones.nets import Bound
 
 Tree = Any  # tensors in dicts, lists and named tuples
 OfOneSeed = Callable[..., Tree]  # of its networks and its inputs
@@ -88,7 +89,7 @@ class Vmap(SeedAxis):
 
     def call(self, function: OfOneSeed, networks: Any, *inputs: Tree) -> Tree:
         def of_one(networks: Any, *inputs: Tree) -> Tree:
-            return function(self.bind(*networks, functional), *inputs)
+            return function(self.bind(*networks, Bound), *inputs)
 
         return self.each(of_one, networks, *inputs)
 

@@ -15,6 +15,7 @@ from algos.select import advantage_weights, best_of_n, best_samples, take, top_k
 from backbones.base import normal
 from backbones.drifting import Drifting
 from backbones.gaussian import Gaussian
+from backbones.nets import lowered
 
 CANDIDATES = torch.arange(8.0).reshape(1, 4, 2)  # [0, 1], [2, 3], [4, 5], [6, 7]
 
@@ -94,8 +95,7 @@ def test_how_often_bfloat16_chooses_alike_is_watched():
     with torch.no_grad():
         samples = nets.actor.sample(obs[0][:, None], noise)
         exact = nets.critic(obs[0][:, None], samples).mean(0).argmax(-1)
-        with torch.autocast("cpu", torch.bfloat16):
-            rough = nets.critic(obs[0][:, None], nets.actor.sample(obs[0][:, None], noise)).mean(0).argmax(-1)
+        rough = lowered(nets.critic)(obs[0][:, None], nets.actor.lowered().sample(obs[0][:, None], noise)).mean(0).argmax(-1)
     assert seen["bfloat16"]["same_choice"].item() == pytest.approx((exact == rough).float().mean().item())
     assert 0.5 < (exact == rough).float().mean() < 1 and "same_choice" not in seen["float32"]
 

@@ -1,10 +1,14 @@
 """The networks, written out."""
 
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
 
-from backbones.nets import MLP, ResidualMLP, joined
+from backbones.nets import MLP, Bound, ResidualMLP, joined, lowered
 
 
 def gelu(x: torch.Tensor) -> torch.Tensor:
@@ -39,10 +43,33 @@ def test_inputs_are_joined_with_their_leading_axes_broadcast():
 
 
 @pytest.mark.usefixtures("bfloat16")
-def test_the_last_layer_stays_in_float32_where_autocast_lowers_the_others():
+@torch.no_grad()
+def test_the_last_layer_stays_in_float32_where_the_others_are_lowered():
     x = torch.randn(5, 3)
     for net in (MLP(3, 2, 64, 2, layer_norm=True), ResidualMLP(3, 2, 64, 2)):
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            lowered = net(x)
-        assert lowered.dtype == torch.float32 and not torch.equal(lowered, lowered.bfloat16().float())
-        assert 1e-5 < (lowered - net(x)).abs().max() < 0.1
+        low = lowered(net)(x)
+        assert low.dtype == torch.float32 and not torch.equal(low, low.bfloat16().float())
+        assert 1e-5 < (low - net(x)).abs().max() < 0.1
+
+
+@pytest.mark.parametrize("seeds", [None, 3], ids=["one seed", "vmap"])
+def test_on_a_gpu_nothing_raises_lowered_activations_again(seeds: int | None):
+    """Products, sums, GELU and LayerNorm of a hidden layer give bfloat16; shown on the device `meta`."""
+    net = MLP(3, 2, 64, 2, layer_norm=True).to("meta")
+    values = {key: p.detach() if seeds is None else p.expand(seeds, *p.shape) for key, p in net.named_parameters()}
+    x = torch.randn(*([seeds] if seeds else []), 5, 7, 3, device="meta")
+    seen, size = [], 5 * 7 * 64 * (seeds or 1)
+
+    class Hidden(TorchDispatchMode):
+        def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            results = operation(*args, **(kwargs or {}))
+            seen.extend(y.dtype for y in tree_leaves(results) if y.shape[-1:] == (64,) and y.numel() == size)
+            return results
+
+    def call(values: dict[str, torch.Tensor], x: torch.Tensor) -> torch.Tensor:
+        return lowered(Bound(net, values))(x)
+
+    with Hidden(), torch.no_grad():
+        assert (torch.func.vmap(call) if seeds else call)(values, x).dtype == torch.float32
+    lasts = seen.index(torch.float32)
+    assert lasts > 6 and set(seen[lasts:]) == {torch.float32}  # the last layer's input, and views of it

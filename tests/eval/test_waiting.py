@@ -84,8 +84,6 @@ def meta(monkeypatch: pytest.MonkeyPatch) -> None:
     """What torch lacks for the device `meta`."""
     monkeypatch.setattr("algos.learner.learner.Generator", Generator)
     monkeypatch.setattr(torch.optim, "Adam", Adam)
-    autocast = torch.autocast
-    monkeypatch.setattr(torch, "autocast", lambda device, *args, **kwargs: autocast("cpu", *args, **kwargs))
     monkeypatch.setattr(Tensor, "pin_memory", lambda x: x)
     for name in RANDOM:
         monkeypatch.setattr(torch, name, drawing(getattr(torch, name)))
