@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Generator
@@ -165,3 +166,31 @@ def demonstrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("demonstrated")
     generate_demos(find_task("lift"), folder, seed=0, rows=150)
     return folder
+
+
+@pytest.fixture
+def minari_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    """Records episodes of an environment as one of Minari's datasets, in a store of its own; `act(obs)` gives the actions."""
+    minari = pytest.importorskip("minari")
+    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path / "minari"))
+
+    def record(name: str, env: Any, steps: int, episodes: int = 2, act: Any = None, eval_env: Any = None) -> None:
+        env.action_space.seed(0)
+        buffers = []
+        for seed in range(episodes):
+            rows, taken = [env.reset(seed=seed)[0]], []
+            for _ in range(steps):
+                action = act(rows[-1]) if act else env.action_space.sample()
+                obs, reward, *_ = env.step(action)
+                rows.append(obs)
+                taken.append((action, reward))
+            parts = (
+                {key: np.stack([row[key] for row in rows]) for key in rows[0]} if isinstance(rows[0], dict) else np.stack(rows)
+            )
+            actions, rewards = (list(column) for column in zip(*taken, strict=True))
+            ends = [False] * (steps - 1) + [True]
+            episode = (None, seed, None, parts, np.stack(actions), rewards, [False] * steps, ends, None)
+            buffers.append(minari.data_collector.EpisodeBuffer(*episode))
+        minari.create_dataset_from_buffers(name, buffers, env=env, eval_env=eval_env)
+
+    return record

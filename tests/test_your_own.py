@@ -36,7 +36,7 @@ def test_the_page_s_commands_parse():
     commands = re.findall(r"^python -m eval\.run (.*?)(?: --help)?$", TEXT, re.M)
     (task,) = re.findall(r"^export TASK=(.*)$", TEXT, re.M)
     mine = [shlex.split(words.replace("$TASK", task)) for words in commands if "./nets.py" not in words]
-    assert [parse(words)[1].method for words in mine] == ["iql", "fql", "dfp"]
+    assert [parse(words)[1].method for words in mine] == ["iql", "fql", "dfp", "fql"]
 
 
 def test_the_page_s_names_are_tasks():

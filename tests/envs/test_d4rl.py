@@ -9,37 +9,8 @@ from envs.task import find_task
 
 minari = pytest.importorskip("minari")
 robotics = pytest.importorskip("gymnasium_robotics")
-EpisodeBuffer = minari.data_collector.EpisodeBuffer
+gymnasium.register_envs(robotics)
 pytestmark = pytest.mark.filterwarnings("ignore")
-
-
-@pytest.fixture
-def store(tmp_path, monkeypatch):
-    """Records random episodes of an environment under the name of one of Minari's datasets."""
-    monkeypatch.setenv("MINARI_DATASETS_PATH", str(tmp_path))
-    gymnasium.register_envs(robotics)
-
-    def record(name: str, env: gymnasium.Env, steps: int, eval_env: gymnasium.Env | None = None) -> None:
-        env.action_space.seed(0)
-        episodes = []
-        for seed in range(2):
-            rows, taken = [env.reset(seed=seed)[0]], []
-            for _ in range(steps):
-                action = env.action_space.sample()
-                obs, reward, *_ = env.step(action)
-                rows.append(obs)
-                taken.append((action, reward))
-            observations = (
-                {key: np.stack([row[key] for row in rows]) for key in rows[0]} if "pen" not in name else np.stack(rows)
-            )
-            actions, rewards = zip(*taken, strict=True)
-            ends = [False] * (steps - 1) + [True]
-            episodes.append(
-                EpisodeBuffer(None, seed, None, observations, np.stack(actions), list(rewards), [False] * steps, ends, None)
-            )
-        minari.create_dataset_from_buffers(name, episodes, env=env, eval_env=eval_env)
-
-    return record
 
 
 @pytest.mark.parametrize("name", HANDS)
@@ -72,19 +43,19 @@ def test_a_pen_that_falls_ends_the_episode():
     assert env.step(np.zeros(24, np.float32))[2]
 
 
-def test_a_hand_s_data_are_minari_s(store):
-    store("D4RL/pen/human-v2", gymnasium.make("AdroitHandPen-v1"), steps=6)
+def test_a_hand_s_data_are_minari_s(minari_store):
+    minari_store("D4RL/pen/human-v2", gymnasium.make("AdroitHandPen-v1"), steps=6)
     data = find_task("d4rl-pen-human").load_dataset([])
     assert data.obs.shape == (14, 45) and data.ends.tolist() == [6, 13]
     assert data.mask[:6].all(), "a time limit is no end of the task"
     assert (data.origin["name"], data.origin["source"], data.origin["episodes"]) == ("D4RL/pen/human-v2", "own", 2)
 
 
-def test_a_maze_is_the_one_that_the_data_name_and_its_rewards_are_minus_one_until_the_goal(store):
+def test_a_maze_is_the_one_that_the_data_name_and_its_rewards_are_minus_one_until_the_goal(minari_store):
     collected, evaluated = (
         gymnasium.make("AntMaze_UMaze-v4", maze_map=[[1] * 4, [1, *row, 1], [1] * 4]) for row in ("rg", "gr")
     )
-    store("D4RL/antmaze/umaze-v1", collected, steps=6, eval_env=evaluated)
+    minari_store("D4RL/antmaze/umaze-v1", collected, steps=6, eval_env=evaluated)
     task = find_task("d4rl-antmaze-umaze")
     data = task.load_dataset([])
     assert data.obs.shape == (14, task.obs_dim) and set(data.reward[:6]) == {-1} and data.mask[:6].all()
