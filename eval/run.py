@@ -94,6 +94,8 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
         config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
     else:
         print(f"{config.task.name}: there is no environment, so nothing is evaluated")
+    if 0 < config.online_steps <= config.online_warmup:
+        print(f"online_steps {config.online_steps}: no more than online_warmup {config.online_warmup}, so none has an update")
     begun = record.read(resumed.path).start if resumed else {}
     threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
     keep_kernel(begun)

@@ -55,10 +55,14 @@ def add_what_to_run(parser: argparse.ArgumentParser) -> None:
     """The options on which the others depend: which there are, and their defaults."""
     group = parser.add_argument_group("what to run")
     group.add_argument("--method", help=f"a row of the paper's tables: {', '.join(METHODS)}")
-    group.add_argument("--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))} (default: drifting)")
-    group.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))} (default: dfp)")
     group.add_argument(
-        "--task", default="cube-single-task2", help="what to solve; --list shows all (default: cube-single-task2)"
+        "--backbone", help=f"policy family: {', '.join(names('backbones', Backbone))}, or ./FILE.py (default: drifting)"
+    )
+    group.add_argument("--algo", help=f"learning rule: {', '.join(names('algos', Algorithm))}, or ./FILE.py (default: dfp)")
+    group.add_argument(
+        "--task",
+        default="cube-single-task2",
+        help="what to solve: of --list, gym:ENV_ID, ./FILE.py or data:OBSxACTIONS (default: cube-single-task2)",
     )
     group.add_argument(
         "--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)} (default: quick)"

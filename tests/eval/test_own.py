@@ -172,3 +172,9 @@ def test_a_run_is_not_resumed_with_another_file(own, refused, tmp_path, tiny_opt
 def test_what_cannot_be_done_is_refused(own, refused, tmp_path, tiny_options, options, words, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert words in refused(*tiny_options, *options.split())
+
+
+def test_an_online_phase_without_an_update_is_named(own, capsys):
+    made = own("--task", TASK, "--online-warmup", "8")
+    assert "online_steps 8: no more than online_warmup 8, so none has an update" in capsys.readouterr().out
+    assert {line["phase"] for line in made.metrics} == {"offline"}
