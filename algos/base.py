@@ -127,7 +127,8 @@ class Algorithm(ABC):
         """Fresh modules by name, those of the policies among them; `action_dim` is a."""
 
     def delays(self) -> dict[str, int]:
-        """The networks that only every n-th update changes, the first included, by n (TD3's delayed policy updates)."""
+        """The networks that only every n-th update trains, the first included, by n (TD3's delayed policy updates, arXiv
+        1802.09477). Between, all slow networks wait with them, and Adam moves them on by momentum."""
         return {}
 
     @abstractmethod

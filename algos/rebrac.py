@@ -23,14 +23,12 @@ def target_noise(noise: Tensor, std: float, clip: float) -> Tensor:
 class ReBRAC(ActorCritic):
     """L = a_1 |pi(s) - a|^2 - Q(s, pi(s)); y = R_H + gamma^H mask (Q_slow(s', a') - a_2 |a' - the data's a'|^2).
 
-    Q is in units of its mean size. Slow networks follow at every update, at half the rate at which the paper's follow at every
-    second. Acting has no noise in either phase.
+    Q is in units of its mean size. Slow networks follow where the policy has its turn. Acting has no noise in either phase.
     """
 
     reads_next_action: ClassVar[bool] = True
 
     pessimism: float = option(1.0, "rho: Q is the ensemble's mean - rho * std; with two critics 1 is their minimum")
-    target_rate: float = option(2.5e-3, "tau: rate at which the target critic and the target policy follow")
     actor_penalty: float = option(1.0, "a_1: weight of the squared distance to the data's action")
     critic_penalty: float = option(0.0, "a_2: weight of the squared distance to the data's next action, in the target")
     target_std: float = option(0.2, "standard deviation of the noise on the target policy's actions")

@@ -21,9 +21,10 @@ class Deterministic(PerPositive):
     deterministic = True
 
     squash: bool = option(True, "a = tanh f(s); otherwise f(s) is clipped where an action is wanted")
+    output_gain: float = option(1.0, "widens the initial output layer; 0.1 begins near 0, as in FQL's baselines", later=True)
 
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
-        return MLP(obs_dim, action_dim, self.width, self.depth, layer_norm=False)
+        return MLP(obs_dim, action_dim, self.width, self.depth, False, self.output_gain)
 
     def errors(self, net: Network, obs: Tensor, positives: Tensor, noise: Noise) -> tuple[Tensor, Info]:
         """The squared error per dimension."""

@@ -102,17 +102,17 @@ class Learner:
         return info
 
     def _step(self, waiting: frozenset[str], batch: Batch, noise: dict[str, Any]) -> Info:
-        """Gradients, bounded if asked for; slow networks move toward the parameters from before the step; Adam's step, of all
-        networks but those waiting. It reads nothing from the device, so a graph of it can be replayed."""
+        """Gradients, bounded if asked for; slow networks move toward the parameters from before the step, unless one waits;
+        Adam's step, in which those waiting have no gradient. It reads nothing from the device, so a graph of it can be
+        replayed."""
         losses, info = self._losses(self._networks, self.axis.inputs(batch), self.axis.inputs(noise))
         self.optimizer.zero_grad(set_to_none=True)
         losses.sum().backward()  # the seeds share no parameter, so this is each seed's own gradient
         with torch.no_grad():
-            for name, rate in self.rates.items():
+            for name, rate in () if waiting else self.rates.items():
                 torch._foreach_lerp_(leaves_of(name, self._trailing), leaves_of(name, self.trained), rate)
-        for name in waiting:
-            for p in leaves_of(name, self.trained):
-                p.grad = None  # Adam passes it over
+            for name in waiting:  # momentum alone moves it on
+                torch._foreach_zero_([p.grad for p in leaves_of(name, self.trained) if p.grad is not None])
         norm = {"grad_norm": self._clip()} if self.algorithm.max_grad_norm else {}
         self.optimizer.step()
         return {"loss": losses.detach(), **norm, **info}

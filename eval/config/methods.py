@@ -96,6 +96,7 @@ NO_TOP_K = {"elite_weight": 0.0}
 TEN_CRITICS = {"num_critics": 10, "pessimism": 0.5}
 EDIT_SCALES = in_qam(("edit_scale",), (0.2,), (0.3,), (0.4,), (0.2,), (0.2,), (0.8,))
 UNSQUASHED = {"squash": False}  # with unit variance, the Gaussian policy of FQL's baselines
+NEAR_ZERO = {"output_gain": 0.1}
 BEST_OF_32 = {"inverse_temperature": 0.0, "num_samples": 32}
 IDQL_NETWORKS = {"diffusion_steps": 5, "residual": True, "width": 256, "depth": 3, "critic_width": 256, "critic_depth": 2}
 DFP_ON_ROBOMIMIC = on_robomimic(num_elites=2, temperatures=(0.005, 0.05), **best_of(4))
@@ -162,14 +163,14 @@ METHODS: dict[str, Method] = {
         "IQL",
         "iql",
         "deterministic",
-        {"horizon": 1, **UNSQUASHED, "width": 256, "depth": 4, "critic_width": 256, "critic_depth": 4},
+        {"horizon": 1, **UNSQUASHED, **NEAR_ZERO, "width": 256, "depth": 4, "critic_width": 256, "critic_depth": 4},
         in_table_7("inverse_temperature", 1.0, 0.3, 10.0, 10.0, 3.0) | in_mazes(inverse_temperature=10.0),
     ),
     "rebrac": Method(
         "ReBRAC",
         "rebrac",
         "deterministic",
-        {"horizon": 1},
+        {"horizon": 1, **NEAR_ZERO},
         in_table_7(("actor_penalty", "critic_penalty"), (1.0, 0.0), (0.1, 0.0), (0.1, 0.01), (0.3, 0.01), (0.3, 0.01))
         | in_mazes(actor_penalty=0.01, critic_penalty=0.01),
     ),

@@ -65,7 +65,7 @@ def network(parameters: Arrays, theirs: str) -> Arrays:
     """A recorded network, or what belongs to it, under our names.
 
     Its layers are Dense_i and, in critics, which have a leading axis for the ensemble, LayerNorm_i. A Gaussian's two output
-    layers are one of ours; `log_value` is a scalar.
+    layers are one of ours, and a mean of its own is another; `log_value` is a scalar.
     """
     recorded = inside(parameters, f"modules_{theirs}")
     if "log_value" in recorded:
@@ -79,7 +79,13 @@ def network(parameters: Arrays, theirs: str) -> Arrays:
         for kind in ("weight", "bias"):
             heads = [layers.pop(f"OutputDense{part}/{kind}") for part in ("Mean", "LogStd")]
             layers[f"Dense_{depth}/{kind}"] = np.concatenate(heads)
+    if "mean_net/bias" in layers:
+        depth = sum(key.startswith("Dense") for key in layers) // 2
+        for kind in ("weight", "bias"):
+            layers[f"Dense_{depth}/{kind}"] = layers.pop(f"mean_net/{kind}")
     ours = {key.replace("Dense_", "layers.").replace("LayerNorm_", "norms.").replace("/", "."): x for key, x in layers.items()}
+    if theirs == "value":
+        return {f"net.{key}": value for key, value in ours.items()}
     if "critic" not in theirs:
         return ours
     return {f"members.{e}.{key}": value for key, values in ours.items() for e, value in enumerate(values)}
@@ -92,6 +98,7 @@ class Recorded(ABC):
     names: dict[str, str]  # of networks, ours and theirs
     slow: dict[str, str]  # of slow copies
     losses: dict[str, str]  # of scalars that an update returns
+    factors: dict[str, float] = {}  # noqa: RUF012  # of gradients, by network: how many times ours theirs are
 
     def __init__(self, path: Path):
         self.arrays = arrays = load(path)
@@ -120,7 +127,7 @@ class Recorded(ABC):
             "learning_rate": self.config["lr"],
             "discount": self.config["discount"],
             "target_rate": self.config["tau"],
-            "num_critics": self.config["num_qs"],
+            "num_critics": len(self.before["modules_critic/value_net/Dense_0/bias"]),
             "critic_width": width,
             "critic_depth": depth,
         }
@@ -158,17 +165,21 @@ class Recorded(ABC):
         return learner
 
     def check(self) -> None:
+        self.compare(self.learner())
+
+    def compare(self, learner: Learner) -> None:
         """One update: the losses, the gradients (theirs are those before a bound), and all parameters after Adam and the slow
         networks' step."""
-        arrays, learner = self.arrays, self.learner()
+        arrays = self.arrays
         info = learner.update(self.batch(), self.draws())
         for ours, theirs in self.losses.items():
             close(info[ours], arrays[theirs], ours)
         bound, norm = learner.algorithm.max_grad_norm, arrays.get("grad_norm", np.float32(0))
         scale = bound / norm if 0 < bound < norm else 1.0
         for name, theirs in self.names.items():
+            factor = self.factors.get(name, 1.0)
             for key, gradient in network(inside(arrays, "grads"), theirs).items():
-                close(learner.trained[0][name][key].grad, scale * gradient, f"gradient of {name}.{key}")
+                close(factor * learner.trained[0][name][key].grad, scale * gradient, f"gradient of {name}.{key}")
         for ours, theirs in ((learner.params, self.names), (learner.slow, self.slow)):
             for name in theirs:
                 for key, value in network(inside(arrays, "params_after"), theirs[name]).items():

@@ -6,7 +6,7 @@ import torch
 
 
 def test_awac_weights_cloning_by_the_advantage_over_its_own_samples(problem: Any, gradient: Any):
-    algo, nets, params, batch, noise = problem("awac", "flow", inverse_temperature=2.0)
+    algo, nets, params, batch, noise = problem("awac", "flow", inverse_temperature=2.0, value_samples=4)
     loss, _ = algo.actor_loss(nets, batch, noise, "offline")
     samples = [nets.actor.sample(batch.obs, noise["value"][:, i]) for i in range(4)]
     value = torch.stack([nets.critic(batch.obs, a).mean(0) for a in samples]).mean(0)

@@ -71,7 +71,6 @@ class OfDriftQL(Recorded):
         super().__init__(path)
         self.names, self.slow = {"actor": "actor_bc_drift", "critic": "critic"}, {"critic": "target_critic"}
         self.losses = LOSSES
-        self.config["num_qs"] = len(self.before["modules_critic/value_net/Dense_0/bias"])
 
     def algorithm(self) -> Algorithm:
         return BRAC(

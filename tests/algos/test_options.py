@@ -37,7 +37,7 @@ IMPOSSIBLE: list[dict[str, Any]] = [
     {"target_best_of": 0},
     {"expectile": 1.0},
     {"num_samples": 0},
-    {"value_samples": 0},
+    {"value_samples": -1},
     {"target_samples": 0},
     {"actor_every": 0},
     {"max_grad_norm": -1.0},

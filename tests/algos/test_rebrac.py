@@ -38,16 +38,21 @@ def test_the_target_is_penalised_by_the_distance_to_the_data(problem: Any):
 
 
 @pytest.mark.parametrize("every", [1, 2, 3])
-def test_the_actor_moves_at_every_nth_update_across_a_checkpoint(tiny_learner: Any, random_batch: Any, every: int):
+def test_slow_networks_move_at_every_nth_update_across_a_checkpoint(tiny_learner: Any, random_batch: Any, every: int):
+    """The waiting actor is moved on by Adam's momentum alone: as without a gradient."""
     learners = [tiny_learner("rebrac", "deterministic", actor_every=every) for _ in range(2)]
     learner, moved = learners[0], []
     for step in range(7):
         if step == 4:
             learners[1].load_state_dict(learner.state_dict())
             learner = learners[1]
-        before = tree_map(lambda p: p.detach().clone(), learner.params)
+        before = tree_map(lambda p: p.detach().clone(), (learner.params, learner.slow))
         learner.update(random_batch(learner, step), learner.draw())
-        changed = {name: not torch.equal(tree_leaves(before[name])[0], tree_leaves(learner.params[name])[0]) for name in before}
-        assert changed["critic"]
-        moved.append(changed["actor"])
-    assert moved == [step % every == 0 for step in range(7)]
+        params, slow = (
+            {name: not torch.equal(tree_leaves(old[name])[0], tree_leaves(new[name])[0]) for name in old}
+            for old, new in zip(before, (learner.params, learner.slow), strict=True)
+        )
+        assert params["critic"] and params["actor"] and len(set(slow.values())) == 1
+        assert (learner.trained[0]["actor"]["layers.0.weight"].grad != 0).any() == (step % every == 0)
+        moved.append(slow["actor"])
+    assert moved == [step > 0 and step % every == 0 for step in range(7)]  # the first finds copies of what it moves to
