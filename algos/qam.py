@@ -15,7 +15,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.func import grad, vjp
 
-from algos.base import Batch, Info, Nets
+from algos.base import Batch, Info, Nets, Phase
 from algos.editing import Editing
 from algos.fql import imitate
 from backbones.base import Backbone, normal, option
@@ -67,14 +67,10 @@ class QAM(Editing):
     distill_weight: float = option(
         0.0, "alpha: weight of the distance of a one-step student to the tuned policy; it then acts. 0: no student"
     )
-    max_grad_norm: float = option(
-        1.0, "bound of the gradient's norm, over all networks of a seed together, before Adam; 0: none", later=True
-    )
+    max_grad_norm: float = option(1.0, "bound of the gradient's norm, over all networks of a seed together; 0: none")
 
     def misfit(self, backbone: Backbone) -> str:
-        return (
-            "" if isinstance(backbone, Flow) else "it tunes the velocity field that the policy follows; take the backbone flow"
-        )
+        return "" if isinstance(backbone, Flow) else "it tunes the velocity that a sampler follows; take the backbone flow"
 
     def policies(self, backbone: Backbone) -> dict[str, Backbone]:
         return super().policies(backbone) | {"tuned": backbone}
@@ -85,7 +81,7 @@ class QAM(Editing):
             networks["student"] = MLP(obs_dim + action_dim, action_dim, backbone.width, backbone.depth, layer_norm=False)
         return networks
 
-    def slow_rates(self, phase: Any) -> dict[str, float]:
+    def slow_rates(self, phase: Phase) -> dict[str, float]:
         return super().slow_rates(phase) | {"actor": self.target_rate}
 
     def draw_base(self, backbone: Any, generator: Generator, action_dim: int) -> dict[str, Any]:

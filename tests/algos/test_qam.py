@@ -7,8 +7,10 @@ from torch import Tensor
 from torch.utils._pytree import tree_map
 
 from algos.learner.binding import bind
-from algos.qam import lean_adjoint, memoryless_path, sigma
-from backbones.flow import euler
+from algos.qam import QAM, lean_adjoint, memoryless_path, sigma
+from backbones.drifting import Drifting
+from backbones.flow import Flow, euler
+from backbones.meanflow import MeanFlow
 
 DOUBLE = torch.float64
 
@@ -69,3 +71,8 @@ def test_without_q_the_tuned_field_is_the_behaviour_s(tiny_learner: Any, random_
             losses[kappa, name] = float(matching.max())
     assert losses[0.0, "equal"] < 1e-10
     assert min(losses[1.0, "equal"], losses[0.0, "other"], losses[1.0, "other"]) > 0.1
+
+
+def test_other_families_are_refused_with_the_reason():
+    reason = "it tunes the velocity that a sampler follows; take the backbone flow"
+    assert QAM().misfit(MeanFlow()) == QAM().misfit(Drifting()) == reason and QAM().misfit(Flow()) == ""
