@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Literal
 
 from eval.config.methods import METHODS
-from eval.results.record import PHASES, SUCCESS, Run, scored_by
+from eval.results.record import PHASES, Run
 from tables import published
 from tables.cells import build
+from tables.own import is_own
 from tables.result import Cell, Number
 from tables.sources.means_file import holds_means, read_means
 from tables.sources.protocols import protocol_of
@@ -61,7 +62,7 @@ def of_runs(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
     """Every method, variant, preset, task and phase in the records, as cells."""
     kinds: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in runs:
-        if scored_by(run.start) != SUCCESS:  # returns are of their own task alone (tables/own.py)
+        if is_own(run):  # nobody else has its task; tables/own.py has it
             continue
         config = run.start["config"]
         kinds[config["method"], config["preset"], config["protocol"], repr(sorted(config["changes"].items()))].append(run)

@@ -8,7 +8,8 @@ import pandas as pd
 from eval.config.methods import METHODS
 from eval.results.record import SUCCESS, Run, score, scored_by
 from tables import rules
-from tables.spec import MAIN, Row, belongs, label_of
+from tables.own import is_own, label, shared_changes
+from tables.spec import MAIN, Row, belongs
 from tables.stats import Scores, margin
 
 TASKS = [column.label for column in MAIN]
@@ -44,9 +45,11 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
 
 
 def rows_of(runs: Sequence[Run]) -> tuple[Row, ...]:
-    """Each method and each variant in the records as a row: the named methods in their order, then other pairs."""
-    configs = {label_of(run.start["config"]): run.start["config"] for run in runs}
-    rows = [Row(label, config["method"], config["changes"]) for label, config in configs.items()]
+    """Each method and each variant in the records as a row: the named methods in their order, then other pairs. What runs on
+    tasks from outside have in common is no part of a label."""
+    shared = shared_changes(runs) if all(map(is_own, runs)) else {}
+    configs = {label(run, shared): run.start["config"] for run in runs}
+    rows = [Row(text, config["method"], config["changes"]) for text, config in configs.items()]
     return tuple(sorted(rows, key=lambda row: (*in_order(list(METHODS), row.method), row.label)))
 
 
