@@ -22,7 +22,8 @@ class QGBS:
     """Acts in the place of a rule: M particles, B branches of each in a round, all values the least of the critics.
 
     A branch of an action a starts at x = t a + (1 - t) noise, t = snr / (1 + snr), and goes all the way along the velocity at
-    (x, t). Particles of the round before are dropped. Without rounds the particles climb one step, which any backbone can.
+    (x, t): the cloning policy's, also where another one acts. Particles of the round before are dropped. Without rounds the
+    particles climb one step, which any backbone can.
     """
 
     algorithm: Algorithm
@@ -48,7 +49,7 @@ class QGBS:
     def noise_shape(self, backbone: Backbone, action_dim: int) -> tuple[int, int]:
         """Of the particles' noise, then the branches' of each round, those of a particle side by side."""
         _, size = self.algorithm.noise_shape(backbone, action_dim)
-        return self.particles * (1 + self.rounds * self.branches), max(size, action_dim)
+        return self.particles * (1 + self.rounds * self.branches), max(size, action_dim) if self.rounds else size
 
     def act(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:
         """The chunk to execute: obs [..., obs_dim] and noise [..., *noise_shape] to [..., a]."""

@@ -4,7 +4,8 @@
 
 The dataset's part stays on disk when its rows are memory maps. `uniform` draws from all of it. `shards` draws from the next
 million rows every 1000 offline steps, and online from those that were the last: so the published runs of cube-quadruple-100m
-read its files (QC, arXiv 2507.07969). `turning-shards` go on turning online (QAM, arXiv 2601.14234).
+read its files (QC, arXiv 2507.07969). `turning-shards` go on turning online (QAM, arXiv 2601.14234),
+as both do where there is no offline phase.
 
 With an `online_share` so many of a batch's chunks come from the seed's own rows, however few these are, and the others from the
 dataset: a half is balanced sampling (RLPD, arXiv 2302.02948).

@@ -43,7 +43,10 @@ def configure(
     if preset not in PRESETS:
         raise ValueError(f"unknown preset '{preset}'; there are {', '.join(PRESETS)}")
     method, algo, backbone = resolve(method, algo, backbone)
-    protocol = protocol or default_protocol(found, preset)
+    online_alone = method is not None and METHODS[method].values.get("offline_steps") == 0
+    protocol = protocol or ("offline-to-online" if online_alone else default_protocol(found, preset))
+    if online_alone and protocol == "offline":
+        raise ValueError(f"method {method} has no offline phase, protocol offline has no other; name its algo and backbone")
     classes = {"": Config, "backbone.": find_part(Backbone, backbone), "algo.": find_part(Algorithm, algo)}
     values = values_of(method, found, preset, protocol)
     plain = {

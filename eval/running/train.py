@@ -154,7 +154,8 @@ class Training:
         explore(self.explorers, self.plan_randomly if acts_randomly else self.plan, self.replay)
         if warming_up or not self.replay.ready:
             return None
-        turned = step if self.config.data_order == "turning-shards" else 0
+        turns = self.config.data_order == "turning-shards" or not self.config.offline_steps  # else the first is all it sees
+        turned = step if turns else 0
         for _ in range(self.config.updates_per_step):
             info = self._update(self.config.offline_steps + turned)
         return info

@@ -78,6 +78,10 @@ def test_a_search_finds_actions_of_higher_value(problem: Any, backbone: str, rou
     assert nets.critic(batch.obs, found).amin(0).mean() > least.mean()
 
 
+def test_without_rounds_a_search_s_noise_is_the_policy_s():
+    assert QGBS(DFP(), 0).noise_shape(Drifting(noise_dim=2), 5) == (4, 2)
+
+
 def test_a_search_that_makes_no_sense_is_refused():
     assert QGBS(DFP(), 1).misfit(Flow()) == QGBS(DFP(), 0).misfit(Drifting()) == ""
     assert QGBS(DFP(), 1).misfit(Gaussian()).startswith("a round asks for a velocity; take no round, or the backbone flow or ")

@@ -62,6 +62,13 @@ def test_a_preset_changes_no_fixed_value():
     assert configure("lift", "rlpd", offline_steps=200).offline_steps == 200
 
 
+def test_a_method_without_an_offline_phase_is_never_offline():
+    config = configure("cube-single-task2", "rlpd", preset="paper")
+    assert (config.protocol, config.offline_steps, config.online_steps) == ("offline-to-online", 0, 1_000_000)
+    with pytest.raises(ValueError, match="no offline phase"):
+        configure("cube-single-task2", "rlpd", preset="paper", protocol="offline")
+
+
 def test_a_task_of_both_protocols_has_both_tables_numbers():
     config = configure("cube-double-task2", preset="paper", protocol="offline")
     assert holds(config, OFFLINE | {"algo.elite_weight": 0.55, "algo.num_elites": 8})

@@ -99,13 +99,21 @@ def test_two_updates_a_step_are_two_updates(tiny, monkeypatch):
     assert ours["updates"] == 6 + 2 * (8 - 2) and str(ours) == str(theirs) and lines(two) == lines(twice)
 
 
-@pytest.mark.parametrize(("order", "online"), [(SHARDS, [6] * 6), (TURNING, [9, 10, 11, 12, 13, 14])])
-def test_shards_turn_online_where_asked_to(tiny, monkeypatch, order, online):
-    """By the step that the replay is told: six offline, then two to warm up and six with an update."""
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (SHARDS, [1, 2, 3, 4, 5, 6, *[6] * 6]),
+        (TURNING, [1, 2, 3, 4, 5, 6, 9, 10, 11, 12, 13, 14]),
+        (f"{SHARDS} --offline-steps 0", [3, 4, 5, 6, 7, 8]),
+    ],
+)
+def test_shards_turn_online_where_asked_to(tiny, monkeypatch, options, told):
+    """By the step that the replay is told: six offline, then two to warm up and six with an update. Without an offline phase
+    they turn unasked."""
     steps, sample = [], replay.Replay.sample
     monkeypatch.setattr(replay.Replay, "sample", lambda self, *args: steps.append(args[2]) or sample(self, *args))
-    tiny(*order.split())
-    assert steps == [1, 2, 3, 4, 5, 6, *online]
+    tiny(*options.split())
+    assert steps == told
 
 
 def test_random_actions_warm_up(tiny):
