@@ -10,6 +10,7 @@ import importlib
 import inspect
 import re
 import sys
+import traceback
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -98,8 +99,15 @@ def _import_file(path: Path) -> ModuleType:
 def _import_module(name: str, said: str) -> ModuleType:
     try:
         return importlib.import_module(name)
-    except Exception as error:  # whatever the module raises
-        raise ValueError(f"{said}: cannot be imported, {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:  # whatever the module raises
+        raise ValueError(f"{said}: cannot be imported, {in_words(error, said)}") from error
+
+
+def in_words(error: BaseException, name: str) -> str:
+    """What the file behind a name raised, in one line, with the last of the file's lines that led to it."""
+    file = Path(_split(name)[0]).name
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file]
+    return f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" (line {lines[-1]})" if lines else "")
 
 
 def _classes(module: ModuleType, kind: type) -> dict[str, Any]:

@@ -7,6 +7,7 @@
 
 import ast
 import math
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
@@ -64,7 +65,10 @@ class OwnTask(Task):
             raise ValueError(f"{self.name}: there is no environment; --online-steps 0 trains on the data alone")
         if success_timing != "post":
             raise ValueError(f"{self.name}: success_timing {success_timing!r} is OGBench's alone; allowed is 'post'")
-        return OwnEnv(gymnasium.wrappers.TimeLimit(self.make(), self.time_limit), self)
+        try:
+            return OwnEnv(gymnasium.wrappers.TimeLimit(self.make(), self.time_limit), self)
+        except Exception as error:  # whatever it raises
+            raise ValueError(f"{self.name}: its environment cannot be made, {outside.in_words(error, self.name)}") from error
 
     def load_dataset(self, folders: Sequence[Path]) -> Dataset:
         """The rows of its file; none where it has no file."""
@@ -139,13 +143,15 @@ def own_task(
     env = make()
     name = env.spec.id if env.spec else type(env.unwrapped).__name__
     try:
-        limit = time_limit or (env.spec and env.spec.max_episode_steps)
-        if not limit:
+        limit = env.spec.max_episode_steps if time_limit is None and env.spec else time_limit
+        if limit is None:
             raise ValueError("it has no time limit; time_limit=1000 sets one")
+        check_numbers(limit, success_return, reference)
         low, high = action_bounds(env.action_space)
         wrapped = flat(env, tuple(keys))
-        env.reset(seed=0)
-        *_, info = env.step(env.action_space.sample())
+        check_observation(wrapped.reset(seed=0)[0], wrapped.observation_space, "reset")
+        obs, *_, info = wrapped.step(env.action_space.sample())
+        check_observation(obs, wrapped.observation_space, "step")
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
     finally:
@@ -181,18 +187,20 @@ def gym_task(name: str) -> OwnTask:
     options |= {"max_episode_steps": own["time_limit"]} if "time_limit" in own else {}
     try:
         return own_task(partial(gymnasium.make, env_id, disable_env_checker=True, **options), **own)
-    except (gymnasium.error.Error, TypeError, ImportError) as error:
-        raise ValueError(f"{name}: {error}") from None
+    except (gymnasium.error.Error, TypeError, ImportError, OSError, ValueError) as error:
+        raise ValueError(str(error) if str(error).startswith(env_id) else f"{name}: {error}") from None
 
 
 def data_task(name: str) -> OwnTask:
     """The task `data:OBSxACTIONS`, by the sizes of an observation and of an action; `,low=-2,high=2` bounds the actions."""
     sizes, options = with_options(name.removeprefix(DATA))
     obs, _, action = sizes.partition("x")
-    if not (obs.isdecimal() and action.isdecimal()) or options.keys() - {"low", "high"}:
+    low, high = options.pop("low", -1), options.pop("high", 1)
+    sized = all(size.isdecimal() and int(size) for size in (obs, action))
+    if not sized or options or not (is_number(low) and is_number(high) and low < high):
         raise ValueError(f"{name}: write data:OBSxACTIONS, such as data:11x3 or data:11x3,low=-2,high=2")
-    low, high = ((float(options.get(key, default)),) * int(action) for key, default in (("low", -1), ("high", 1)))
-    return OwnTask(name, "", "", int(obs), int(action), 0, -math.inf, make=None, low=low, high=high, score="return")
+    lows, highs = ((float(bound),) * int(action) for bound in (low, high))
+    return OwnTask(name, "", "", int(obs), int(action), 0, -math.inf, make=None, low=lows, high=highs, score="return")
 
 
 @cache
@@ -212,7 +220,7 @@ def find_own(name: str) -> Task | None:
 
 def with_options(text: str) -> tuple[str, dict[str, Any]]:
     """What stands before the first comma, and the options after it as Python's values where they are such, else as text."""
-    first, *options = text.split(",")
+    first, *options = re.split(r",(?![^(]*\))", text)  # not at the comma of (-10, 30)
     found: dict[str, Any] = {}
     for option in options:
         key, _, value = option.partition("=")
@@ -226,6 +234,8 @@ def with_options(text: str) -> tuple[str, dict[str, Any]]:
 def flat(env: gymnasium.Env, keys: tuple[str, ...]) -> gymnasium.Env:
     """The environment with observations [obs_dim]. ValueError in one line for what is no such thing."""
     space = env.observation_space
+    if keys and not isinstance(space, Dict):
+        raise ValueError(f"keys={'+'.join(keys)} are of a dict, and its observations are {space}")
     if isinstance(space, Dict):
         if not keys:
             raise ValueError(f"its observations are a dict; name those to join, of keys={'+'.join(space)}")
@@ -245,12 +255,38 @@ def check_flat(space: Space, said: str) -> None:
         raise ValueError(f"{said} {what}; needed is a flat Box, [n]")
 
 
+def check_observation(obs: Any, space: Space, where: str) -> None:
+    """ValueError unless `obs`, of a trial, is of the shape that the space says, and finite."""
+    shape, needed = list(np.shape(obs)), list(space.shape or ())
+    if shape != needed:
+        raise ValueError(f"{where} gives an observation of shape {shape}; its space has {needed}")
+    if not np.isfinite(obs).all():
+        raise ValueError(f"{where} gives an observation that is not finite, {np.asarray(obs)}")
+
+
+def check_numbers(time_limit: Any, success_return: Any, reference: Any) -> None:
+    """ValueError for what is asked of a task as text, or by a wrong number."""
+    if not isinstance(time_limit, int) or time_limit < 1:
+        raise ValueError(f"time_limit={time_limit} is not a whole number of at least 1")
+    if success_return is not None and not is_number(success_return):
+        raise ValueError(f"success_return={success_return} is not a number")
+    pair = isinstance(reference, Sequence) and len(reference) == 2 and all(map(is_number, reference))
+    if reference is not None and not (pair and reference[0] < reference[1]):
+        raise ValueError(f"reference={reference} is not (return of a random policy, greater one of an expert)")
+
+
+def is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.number) and math.isfinite(value)
+
+
 def action_bounds(space: Space) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """The bounds of flat, continuous actions; ValueError for others."""
     if not isinstance(space, Box) or len(space.shape) != 1:
         raise ValueError(f"its actions are {space}; needed is a flat Box, continuous actions [n]")
     if not space.is_bounded():
         raise ValueError(f"its actions have no bounds, {space}; wrap it in gymnasium.wrappers.RescaleAction in a task file")
+    if (space.low >= space.high).any():
+        raise ValueError(f"its actions are {space}; needed are lower bounds below the upper ones")
     return tuple(map(float, space.low)), tuple(map(float, space.high))
 
 

@@ -157,6 +157,8 @@ class Task(ABC):
 
 def find_task(name: str) -> Task:
     """The task called `name`, of a suite or from outside (`envs.own`); ValueError with the nearest name when there is none."""
+    import gymnasium
+
     from envs.own import find_own  # here, since these are made of tasks
     from envs.suites import TASKS
 
@@ -164,6 +166,8 @@ def find_task(name: str) -> Task:
         return TASKS[name]
     if own := find_own(tidy(name)):
         return own
+    if name in gymnasium.registry:
+        raise ValueError(f"unknown task {name!r}; did you mean gym:{name}?")
     near = difflib.get_close_matches(name, TASKS, n=1)
     hint = f"did you mean {near[0]}?" if near else "`python -m eval.run --list` shows all"
     raise ValueError(f"unknown task {name!r}; {hint}")

@@ -91,6 +91,7 @@ def test_successes_are_counted_by_episode(write):
         ({"timeouts": COLUMNS["terminals"]}, "terminals and timeouts are equal in every row"),
         ({"timeouts": np.array([0, 0, 0, 1, 0, 1])}, "timeouts row 3: 1 ends an episode of one row"),
         ({"terminals": None, "timeouts": None, "dones": np.ones(6)}, "no 'terminals' and no 'timeouts'"),
+        ({"observations": np.where(OBS == 4, 1e300, OBS)}, "observations has values that are not finite, the first in row 4"),
         ({"rewards": None}, "no 'rewards'; it has actions, observations, terminals, timeouts"),
         ({key: values[:0] for key, values in COLUMNS.items()}, "observations has no rows"),
         ({"actions": np.array([["left"]] * 6, dtype="S")}, "not numbers"),
@@ -102,6 +103,11 @@ def test_what_is_wrong_is_named_with_file_array_and_row(write, changes, words):
     with pytest.raises(ValueError, match=r"^own[^\n]+$") as refusal:
         read(name, bounds=(np.array([-2.0]), np.array([2.0])), rewards=(-1, 0))
     assert str(refusal.value).startswith(f"{name}: ") and words in str(refusal.value)
+
+
+def test_actions_of_another_size_than_the_bounds_are_refused(write):
+    with pytest.raises(ValueError, match=r"own.*: actions has shape \[6, 1\], the task's actions have 2 numbers$"):
+        read(write(**COLUMNS), bounds=(np.full(2, -2), np.full(2, 2)))
 
 
 def test_what_is_no_dataset_is_refused(tmp_path: Path):

@@ -27,14 +27,14 @@ RETURN = own_task(make_env, success_return=-200, dataset="rows.npz")
 class Still(gymnasium.Env):
     """Its state is its last action; the reward is 1."""
 
-    def __init__(self, observation_space=None, action_space=None, info=None):
+    def __init__(self, observation_space=None, action_space=None, info=None, seen=None):
         self.observation_space = observation_space or Box(-1, 1, (2,))
         self.action_space = action_space or Box(np.array([0, -3], np.float32), np.array([1, 5], np.float32))
-        self.info = info or {}
+        self.info, self.seen = info or {}, seen
 
     def reset(self, *, seed=None, options=None):
         super().reset(seed=seed)
-        return self.observation_space.sample(), {}
+        return self.observation_space.sample() if self.seen is None else self.seen, {}
 
     def step(self, action):
         assert self.action_space.contains(action)
@@ -108,6 +108,9 @@ def test_parts_of_a_dict_are_joined_in_the_order_of_the_keys():
         ({"observation_space": Box(0, 255, (8, 8, 3), np.uint8)}, "its observations are images; needed is a flat Box"),
         ({"observation_space": Box(0, 1, (2, 2))}, "needed is a flat Box"),
         ({"observation_space": Dict({"at": Box(0, 1, (2,))})}, "a dict; name those to join, of keys=at"),
+        ({"action_space": Box(np.zeros(2), np.array([1.0, 0.0]))}, "needed are lower bounds below the upper ones"),
+        ({"seen": np.zeros(3)}, "reset gives an observation of shape [3]; its space has [2]"),
+        ({"seen": np.array([0, np.nan])}, "reset gives an observation that is not finite, [ 0. nan]"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_refused(env: dict, words: str):
@@ -124,6 +127,14 @@ def test_an_environment_that_does_not_fit_is_refused(env: dict, words: str):
         ("gym:Pendulum-v1,length=2", "unexpected keyword argument 'length'"),
         ("data:3", "write data:OBSxACTIONS"),
         ("data:3x1,g=9", "write data:OBSxACTIONS"),
+        ("data:0x1", "write data:OBSxACTIONS"),
+        ("data:3x1,low=2,high=1", "write data:OBSxACTIONS"),
+        ("data:3x1,low=a", "write data:OBSxACTIONS"),
+        ("gym:Pendulum-v1,success_return=high", "Pendulum-v1: success_return=high is not a number"),
+        ("gym:Pendulum-v1,reference=(1,1)", "Pendulum-v1: reference=(1, 1) is not (return of a random policy"),
+        ("gym:Pendulum-v1,keys=a", "Pendulum-v1: keys=a are of a dict, and its observations are Box"),
+        ("gym:Pendulum-v1,time_limit=0", "gym:Pendulum-v1,time_limit=0: "),
+        ("Pendulum-v1", "did you mean gym:Pendulum-v1?"),
         ("nowhere.py", "nowhere.py: no such file in"),
         ("module:json", "module:json: defines no task"),
         ("module:no_such_package", "module:no_such_package: cannot be imported"),
@@ -141,6 +152,7 @@ def test_a_gymnasium_task_takes_options():
     env = task.make_env()
     env.reset(seed=0)
     assert env.unwrapped.g == 9 and [env.step(np.zeros(1, np.float32))[3] for _ in range(5)].index(True) == 4
+    assert find_task("gym:Pendulum-v1,reference=(-1500,-150),time_limit=5").reference == (-1500, -150)
     assert find_task("gym:HalfCheetah-v5").facts() == {"score": "normalised score", "reference": [-280.178953, 12135.0]}
 
 
@@ -175,7 +187,8 @@ def test_one_file_has_one_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 def test_a_file_that_another_module_hides_or_that_fails_is_refused(tmp_path: Path):
     for name, text, words in (
         ("json", "", "another module is called json; give the file another name"),
-        ("failing_task", "1 / 0", "cannot be imported, ZeroDivisionError: division by zero"),
+        ("failing_task", "\n1 / 0", "cannot be imported, ZeroDivisionError: division by zero (line 2)"),
+        ("leaving_task", "raise SystemExit('bye')", "cannot be imported, SystemExit: bye (line 1)"),
         ("needy_task", "from envs.task import Task\nclass Needy(Task):\n  make_env = load_dataset = None", "give every field"),
     ):
         path = tmp_path / f"{name}.py"
@@ -183,6 +196,13 @@ def test_a_file_that_another_module_hides_or_that_fails_is_refused(tmp_path: Pat
         with pytest.raises(ValueError, match=rf"^{path}: [^\n]*$") as refusal:
             outside.load_instance(str(path), Task)
         assert words in str(refusal.value)
+
+
+def test_an_environment_that_fails_later_is_refused_with_the_line_that_failed(tmp_path: Path):
+    path = tmp_path / "fading_task.py"
+    path.write_text(f"{TASK_FILE}\nmade = [make_env()]\nLATER = own_task(lambda: made.pop(), time_limit=7)")
+    with pytest.raises(ValueError, match=r"fading_task.py:LATER: its environment cannot be made, IndexError: .* \(line \d+\)$"):
+        find_task(f"{path}:LATER").make_env()
 
 
 def test_a_fingerprint_tells_environments_apart(task_file: Path):

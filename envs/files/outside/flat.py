@@ -21,10 +21,11 @@ Read = Callable[[str, tuple[int | None, ...]], np.ndarray]
 """The array of a name, which must have this shape (None: any size)."""
 
 
+@np.errstate(over="ignore")  # beyond float32 is not finite, and refused as such
 def recording(names: Collection[str], read: Read) -> Recording:
     """The transitions in a file that has arrays of these `names`."""
     if missing := [name for name in ("observations", "actions", "rewards") if name not in names]:
-        raise ValueError(f"no {missing[0]!r}; it has {', '.join(sorted(names))}")
+        raise ValueError(f"no {missing[0]!r}; it has {', '.join(sorted(names)) or 'no arrays'}")
     obs = read("observations", (None, None)).astype(np.float32)
     n = len(obs)
     action, reward = read("actions", (n, None)).astype(np.float32), read("rewards", (n,)).astype(np.float32)

@@ -41,6 +41,9 @@ class Recording:
 
     def scaled(self, bounds: Bounds) -> np.ndarray:
         """The actions with `bounds` at -1 and 1. ValueError for those outside."""
+        shape, size = list(self.action.shape), np.size(bounds[0])
+        if size not in (1, shape[1]):
+            raise ValueError(f"{self.names['action']} has shape {shape}, the task's actions have {size} numbers")
         low, high = (np.broadcast_to(np.float32(bound), self.action.shape[1:]) for bound in bounds)
         self._refuse("action", (self.action < low) | (self.action > high), f"is not within {_shown(low)} to {_shown(high)}")
         middle, half = np.float64(high) / 2 + np.float64(low) / 2, np.float64(high) / 2 - np.float64(low) / 2
