@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_map
 
 from algos.base import Algorithm, Batch, Phase
 from algos.learner import Learner
@@ -95,6 +96,7 @@ class Recorded(ABC):
     """A recorded update as a problem of ours. Which names theirs have, and what their options are here, its kind says."""
 
     phase: Phase = "online"
+    seeds = 1  # all alike
     names: dict[str, str]  # of networks, ours and theirs
     slow: dict[str, str]  # of slow copies
     losses: dict[str, str]  # of scalars that an update returns
@@ -152,7 +154,7 @@ class Recorded(ABC):
     def learner(self) -> Learner:
         """With the recorded parameters."""
         obs_dim, action_dim = self.arrays["batch/observations"].shape[-1], self.arrays["batch/actions"].shape[-1]
-        learner = Learner(self.algorithm(), self.backbone(), obs_dim, action_dim, [0])
+        learner = Learner(self.algorithm(), self.backbone(), obs_dim, action_dim, range(self.seeds))
         learner.begin(self.phase)
         assert set(learner.params) == set(self.names) and set(learner.slow) == set(self.slow)
         with torch.no_grad():
@@ -167,11 +169,18 @@ class Recorded(ABC):
     def check(self) -> None:
         self.compare(self.learner())
 
+    def check_mapped(self) -> None:
+        """Two seeds alike in one call: one seed has no vmap, on a GPU neither."""
+        self.seeds = 2
+        self.check()
+
     def compare(self, learner: Learner) -> None:
         """One update: the losses, the gradients (theirs are those before a bound), and all parameters after Adam and the slow
         networks' step."""
         arrays = self.arrays
-        info = learner.update(self.batch(), self.draws())
+        batch, draws = tree_map(lambda x: x.expand(self.seeds, *x.shape[1:]), (self.batch(), self.draws()))
+        info = learner.update(batch, draws)
+        assert len(learner.trained) == 1, "a call for each seed"
         for ours, theirs in self.losses.items():
             close(info[ours], arrays[theirs], ours)
         bound, norm = learner.algorithm.max_grad_norm, arrays.get("grad_norm", np.float32(0))
@@ -183,5 +192,5 @@ class Recorded(ABC):
         for ours, theirs in ((learner.params, self.names), (learner.slow, self.slow)):
             for name in theirs:
                 for key, value in network(inside(arrays, "params_after"), theirs[name]).items():
-                    difference = np.abs(ours[name][key][0].detach().numpy() - value).max()
+                    difference = np.abs(ours[name][key].detach().numpy() - value).max()
                     assert difference <= 1e-5, f"{name}.{key}: differs by {difference}"

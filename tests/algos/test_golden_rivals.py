@@ -79,7 +79,7 @@ def test_update(path: Path):
 @pytest.mark.usefixtures("as_on_gpu")
 @pytest.mark.parametrize("path", QAMS)
 def test_update_under_vmap(path: Path):
-    OfQAM(path).check()
+    OfQAM(path).check_mapped()
 
 
 path_of, adjoint_of = qam.memoryless_path, qam.lean_adjoint

@@ -124,4 +124,4 @@ def test_update(path: Path):
 @pytest.mark.usefixtures("as_on_gpu")
 @pytest.mark.parametrize("path", FILES)
 def test_update_under_vmap(path: Path):
-    OfTable7(path).check()
+    OfTable7(path).check_mapped()
