@@ -133,6 +133,8 @@ def main() -> None:
     options = parser.parse_args()
     what = options.what
     data = read(what, options.keys) if is_source(what) else find_task(what).find_dataset(options.data)
+    if not len(data.obs):
+        raise ValueError(f"{what}: the task has no data of its own; name a file")
     found = contents(data)
     print(described(data, found, options.horizon))
     draw(found, what, options.out)

@@ -50,3 +50,9 @@ def test_the_command_prints_and_draws(tmp_path, monkeypatch, capsys):
     said = capsys.readouterr().out
     assert "3 in 1 episodes, and 1 whose next observation is missing, dropped" in said and "2 of 2 actions" in said
     assert (tmp_path / "inspect.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_task_without_data_is_refused(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["inspect", "data:3x1"])
+    with pytest.raises(ValueError, match=r"^data:3x1: the task has no data of its own; name a file$"):
+        inspect.main()
