@@ -25,8 +25,9 @@ ONE_OF_A_KIND = {
 @pytest.mark.parametrize("preset", PRESETS)
 @pytest.mark.parametrize("method", METHODS)
 def test_json_gives_the_configuration_back(method, preset):
+    online_alone = METHODS[method].values.get("offline_steps") == 0
     for task in ONE_OF_A_KIND:
-        for protocol in ("offline-to-online", "offline"):
+        for protocol in ("offline-to-online",) if online_alone else ("offline-to-online", "offline"):
             config = configure(task, method, preset=preset, protocol=protocol)
             again = Config.from_json(json.loads(json.dumps(config.to_json())))
             assert again == config and again.digest() == config.digest()
