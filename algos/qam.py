@@ -108,14 +108,14 @@ class QAM(Editing):
         tuned, behaviour = (partial(policy.velocity, obs) for policy in (nets.tuned, nets.slow.actor))
         with torch.no_grad():
             path = memoryless_path(tuned, behaviour, start, steps)
-            adjoint = lean_adjoint(behaviour, path, -self.inverse_temperature * self.uphill(nets, obs, path[-1]))
+            adjoint = lean_adjoint(behaviour, path, -self.inverse_temperature * self.value_gradient(nets, obs, path[-1]))
             x, h = path[:-1], 1 / len(adjoint)
             t = (h * torch.arange(len(adjoint), device=x.device))[:, None, None]
             cloned = behaviour(x, t)
         gap = 2 * (tuned(x, t) - cloned) / sigma(t, h) + sigma(t, h) * adjoint
         return gap.square().sum((0, 2)), adjoint.abs().mean()
 
-    def uphill(self, nets: Nets, obs: Tensor, action: Tensor) -> Tensor:
+    def value_gradient(self, nets: Nets, obs: Tensor, action: Tensor) -> Tensor:
         """dQ_slow/da of the critics' mean at clip(a), which is 0 in a dimension that is clipped: [B, a]."""
         return grad(lambda a: nets.slow.critic(obs, a.clamp(-1, 1)).mean(0).sum())(action)
 

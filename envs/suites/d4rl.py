@@ -8,6 +8,7 @@ hammer's and relocate's rewards, 0.1 of the distance between palm and object, ha
 
 import math
 import warnings
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -39,9 +40,9 @@ class D4RLTask(Task):
             gymnasium.register_envs(import_extra("gymnasium_robotics", "d4rl"))
             return D4RLEnv(self.make_simulator(), self)
 
+    @abstractmethod
     def make_simulator(self) -> gymnasium.Env:
         """The environment as its package has it, with vectors for observations."""
-        raise NotImplementedError
 
     def load_dataset(self, folders: Sequence[Path]) -> Dataset:
         """Minari's dataset, downloaded if need be; `folders` are not looked at, as Minari has its own."""
