@@ -1,7 +1,9 @@
 """A table as the headline command shows it: of the preset that has runs, and how it stands to the paper.
 
-Without --preset a table is of the preset nearest to the paper's that has runs for it. Its title says which that is and how
-large its runs are, its notes what else that preset changes. Under the paper's tables stands how far ranks agree.
+Without --preset a table is of the preset nearest to the paper's that has a whole column of it, and of the tasks that have runs,
+whether the paper has them or not. Its title says which preset that is and how large its runs are, its notes what else that
+preset changes and which tasks have no runs. Under the paper's tables stands how far ranks agree. With --preset the table is of
+the paper's tasks, empty or not.
 """
 
 from collections.abc import Sequence
@@ -14,9 +16,10 @@ from eval.results.record import HARMLESS, Run
 from tables import published
 from tables.agreement import agreement
 from tables.build import COMPARABLE, IN_PAPER, by_labels, from_paper, from_records
+from tables.cells import build
 from tables.costs import Bench
-from tables.result import Line, Result
-from tables.spec import TABLES
+from tables.result import Cell, Line, Result
+from tables.spec import TABLES, Table, belongs, each
 
 NEAREST = ("paper", "release", *(name for name in reversed(PRESETS) if name not in ("paper", "release")))
 """Presets, those nearest to the paper's first."""
@@ -39,7 +42,9 @@ def headline(
 ) -> Result:
     """The table of a preset, or of the nearest one that has runs. `beside` lays the published numbers next to ours."""
     chosen = preset or nearest(name, runs, benches)
-    result = from_records(name, runs, benches, chosen, mixed)
+    result = (
+        from_records(name, runs, benches, chosen, mixed) if preset else of_tasks_with_runs(name, runs, benches, chosen, mixed)
+    )
     if not preset and name in COMPARABLE and chosen != "paper":
         size, rest = deviations(chosen, TABLES[name].protocol)
         result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")
@@ -51,17 +56,55 @@ def headline(
 
 
 def nearest(name: str, runs: Sequence[Run], benches: Sequence[Bench]) -> str:
-    """The preset nearest to the paper's that has runs for a table; the paper's own while none has."""
+    """Of the presets whose table has a whole column the nearest to the paper's; while none has, the one with most numbers."""
     if name in TABLES and (only := TABLES[name].preset):
         return only
-    return next((one for one in NEAREST if is_filled(from_records(name, runs, benches, one), one)), "paper")
+    said = {preset: says(of_tasks_with_runs(name, runs, benches, preset), preset) for preset in NEAREST}
+    return max(NEAREST, key=said.__getitem__) if any(map(any, said.values())) else "paper"  # of equals the first
 
 
-def is_filled(result: Result, preset: str) -> bool:
-    """Whether runs of the preset, or times without runs, stand in a table."""
-    cells = [cell for line in result.lines for cell in line.cells]
-    own = any(run.start["config"]["preset"] == preset for cell in cells for run in cell.runs)
-    return own or any(number.mean for cell in cells if not cell.runs for number in cell.numbers)
+def says(result: Result, preset: str) -> tuple[bool, int]:
+    """Whether a table has a whole column of the preset's runs, or of times without runs; if it has none, how many numbers."""
+
+    def filled(cell: Cell) -> bool:
+        own = any(run.start["config"]["preset"] == preset for run in cell.runs)
+        return own or (not cell.runs and any(number.mean for number in cell.numbers))
+
+    tasks_down = result.name in TABLES and TABLES[result.name].tasks_down
+    table = result.transposed("") if tasks_down else result
+    grid = [[filled(cell) for cell in line.cells] for line in table.lines]
+    whole = any(map(all, zip(*grid, strict=True)))
+    return whole, 0 if whole else sum(map(sum, grid))
+
+
+def of_tasks_with_runs(name: str, runs: Sequence[Run], benches: Sequence[Bench], preset: str, mixed: bool = False) -> Result:
+    """At a size that is not the paper's, a table of the tasks that its rows have runs of; else the paper's table."""
+    whole = from_records(name, runs, benches, preset, mixed)
+    if name not in COMPARABLE or preset == "paper":
+        return whole
+    table = TABLES[name]
+    tasks = tasks_with_runs(table, runs, preset)
+    if not tasks:
+        return whole
+    of_paper = [task for column in table.columns for task in column.tasks]
+    missing, added = [task for task in of_paper if task not in tasks], [task for task in tasks if task not in of_paper]
+    notes = [f"The paper's table does not have {', '.join(added)}."] * bool(added)
+    seen = f"`python -m tables {name} --preset {preset}` shows the paper's tasks"
+    notes += [f"No runs of {', '.join(missing)}; {seen}."] * bool(missing)
+    result = build(name, replace(table, columns=each(*tasks), average=False), runs, preset, mixed)
+    return replace(result, notes=(*result.notes, *notes), plan=tuple(whole.gaps()))
+
+
+def tasks_with_runs(table: Table, runs: Sequence[Run], preset: str) -> list[str]:
+    """The table's tasks that have a finished run of any of its rows, and other tasks that have one of two rows."""
+    rows: dict[str, set[str]] = {}
+    for run in runs:
+        config = run.start["config"]
+        if run.status == "finished" and (config["preset"], config["protocol"]) == (preset, table.protocol):
+            rows.setdefault(config["task"], set()).update(row.label for row in table.rows if belongs(config, row))
+    own = [task for column in table.columns for task in column.tasks]
+    others = sorted(task for task, labels in rows.items() if task not in own and len(labels) > 1)
+    return [*(task for task in own if rows.get(task)), *others]
 
 
 def deviations(preset: str, protocol: str) -> tuple[str, str]:

@@ -69,9 +69,13 @@ class Result:
     phases: tuple[str, ...] = ("",)
     decimals: tuple[int, int] = (1, 0)
     corner: str = "method"
+    plan: tuple[Gap, ...] | None = None
+    """What the whole table lacks, where not all of it is shown."""
 
     def gaps(self) -> list[Gap]:
         """Everything that is missing, each command once."""
+        if self.plan is not None:
+            return list(self.plan)
         return list({gap.command: gap for line in self.lines for cell in line.cells for gap in cell.gaps}.values())
 
     def transposed(self, corner: str) -> "Result":

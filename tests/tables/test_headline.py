@@ -27,6 +27,33 @@ def test_a_table_is_of_the_nearest_preset_that_has_runs(write_run, tmp_path, tab
     assert nearest("1", load(files([tmp_path])), []) == "paper" and nearest("quick", [], []) == "quick"
 
 
+def test_of_two_presets_the_one_with_a_whole_column_is_shown(write_run, tables):
+    for weight in (0.1, 0.5, 1.0, 5.0):
+        write_run(f"q{weight}", {0: [1]}, preset="quick", algo={"elite_weight": weight}, **LIFT)
+    assert "Preset quick." in tables("3")
+    write_run("one", {0: [1]}, preset="small", algo={"elite_weight": 0.1}, **LIFT)
+    assert "Preset quick." in tables("3"), "small is nearer to the paper's, but has nothing to compare"
+    for weight in (0.5, 1.0, 5.0):
+        write_run(f"s{weight}", {0: [1]}, preset="small", algo={"elite_weight": weight}, **LIFT)
+    assert "Preset small." in tables("3")
+
+
+def test_our_sizes_show_the_tasks_that_have_runs_and_say_which_are_not_the_paper_s(write_run, tables):
+    for name in ("mvp", "dfp"):
+        write_run(f"{name}-lift", {0: [1]}, preset="quick", method=name, **LIFT)
+    write_run("alone", {0: [1]}, preset="quick", task="cube-single-task3")
+    text = tables("2")
+    assert "cube-single" not in text and "square, can" in text.split("No runs of ")[1]
+    write_run("other", {0: [1]}, preset="quick", method="mvp", task="cube-single-task3")
+    text = tables("2")
+    assert "The paper's table does not have cube-single-task3." in text and "Avg." not in text
+    whole = tables("2", "--preset", "quick")
+    assert "cube-single" not in whole and "square" in whole and "Avg." in whole
+    assert whole.split("\n")[-2].split(" commands")[0] == text.split("\n")[-2].split(" commands")[0], (
+        "the plan is the whole table's"
+    )
+
+
 @pytest.mark.parametrize(
     ("format", "shown"),
     [
