@@ -1,4 +1,4 @@
-"""What an update launches: its kernels, and the bytes that they read and write."""
+"""What an update launches: its kernels, their floating-point operations, and the bytes that they read and write."""
 
 import math
 from typing import Any
@@ -6,17 +6,23 @@ from typing import Any
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
 
 class Kernels(TorchDispatchMode):
-    """Counts torch's operations below autograd and vmap, each about one kernel: all but views and fresh memory."""
+    """Counts torch's operations below autograd and vmap, each about one kernel: all but views and fresh memory.
+
+    `operations` are those of the matrix products that torch has a formula for.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self.count, self.bytes = 0, 0
+        self.count, self.bytes, self.operations = 0, 0, 0
 
     def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         results = operation(*args, **(kwargs or {}))
+        if formula := flop_registry.get(operation.overloadpacket):
+            self.operations += formula(*args, **(kwargs or {}), out_val=results)
         read, written = tensors((args, kwargs)), tensors(results)
         if operation._schema.is_mutable:
             written = changed(operation, args, kwargs)

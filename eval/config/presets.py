@@ -58,7 +58,7 @@ PRESETS = {
             "offline_steps": 18_000,
             "online_steps": 3_000,
             "online_warmup": 500,
-            "eval_every": 3_000,
+            "eval_every": 6_000,
             "log_every": 250,
             **SMALL_NETWORKS,
             "final_rate": 0.1,

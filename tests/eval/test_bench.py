@@ -14,7 +14,9 @@ from backbones.dense import Kernel, has_bfloat16
 from envs.task import find_task
 from eval.bench import __main__ as bench
 from eval.bench.acting import time_generation
-from eval.bench.updates import time_updates
+from eval.bench.kernels import Kernels
+from eval.bench.updates import Line, time_updates
+from eval.config.configure import configure
 from tables.figures.growth import growth
 
 
@@ -38,6 +40,20 @@ def test_a_record_has_every_line(tmp_path, capsys):
     assert record["action_ms"].keys() == record["episode_s"].keys() == {"fql", "dfp"} and record["env_steps_per_s"] > 0
     assert all(u["kernels"] > 0 and u["moved_mb"] > u["state_mb"] and u["products"] == "float32" for u in record["updates"])
     assert record["processor"] in record["device"] and "x the larger" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("method", ["qam", "fmq"])
+def test_updates_that_differentiate_on_their_way_are_counted(method):
+    config = configure("probe-chain", method, **{"backbone.width": 16, "algo.batch_size": 8})
+    line = Line(config, "online", "cpu", "eager", "float32", {})
+    assert line.operations > 0 and line.kernels.count > 0
+
+
+def test_operations_are_those_of_the_products():
+    x, w = torch.ones(3, 5), torch.ones(5, 7, requires_grad=True)
+    with torch.backends.mkldnn.flags(enabled=False), Kernels() as kernels:
+        (x @ w).sum().backward()
+    assert kernels.operations == 2 * 3 * 5 * 7 * 2  # x @ w, and w's gradient
 
 
 def test_data_are_generated_at_some_rate():
