@@ -6,6 +6,7 @@ Episode e of seed s always starts from the same reset and meets the same action 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import gymnasium
 import numpy as np
@@ -16,6 +17,8 @@ from envs.workers import Pool
 from eval.running.threads import one_thread
 
 TRAIN, EVALUATE = 0, 1  # the two families of episodes; no seed is shared between them
+Result = TypeVar("Result")
+
 LIVE = 5  # episodes that a worker runs side by side, one policy call a chunk for all of them
 
 
@@ -47,6 +50,7 @@ class Rollout:
         self.env, self.seed, self.episode = env, seed, episode
         self.obs, _ = env.reset(seed=reset_seed(EVALUATE, seed, episode))
         self.total_reward, self.length, self.success, self.done = 0.0, 0, False, False
+        self.rewards: list[float] = []
 
     def rng(self) -> np.random.Generator:
         """The noise of the next policy call."""
@@ -58,6 +62,7 @@ class Rollout:
             if self.done:
                 return
             self.obs, reward, terminated, truncated, info = self.env.step(action)
+            self.rewards.append(float(reward))
             self.total_reward, self.length = self.total_reward + float(reward), self.length + 1
             self.success, self.done = self.success or info["success"], terminated or truncated
 
@@ -80,11 +85,16 @@ def act(actor: Actor, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> n
 def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: Iterable[int]) -> list[Episode]:
     """Evaluation episodes side by side, an environment each, one policy call a chunk for all: as each comes out alone."""
     running = [Rollout(env, seed, episode) for env, episode in zip(envs, episodes, strict=True)]
+    finish(running, actor)
+    return [rollout.outcome() for rollout in running]
+
+
+def finish(running: Sequence[Rollout], actor: Actor) -> None:
+    """The policy acts until all episodes have ended."""
     while not all(rollout.done for rollout in running):
         chunks = act(actor, np.stack([rollout.obs for rollout in running]), [rollout.rng() for rollout in running])
         for rollout, chunk in zip(running, chunks, strict=True):
             rollout.follow(chunk)
-    return [rollout.outcome() for rollout in running]
 
 
 class Arena:
@@ -94,10 +104,14 @@ class Arena:
         self.task, self.success_timing = find_task(task_name), success_timing
         self.envs: list[gymnasium.Env] = []
 
-    def run(self, actor: Actor, seed: int, episodes: range) -> list[Episode]:
-        while len(self.envs) < len(episodes):
+    def first(self, count: int) -> list[gymnasium.Env]:
+        """So many environments."""
+        while len(self.envs) < count:
             self.envs.append(self.task.make_env(self.success_timing))
-        return rollouts(self.envs[: len(episodes)], actor, seed, episodes)
+        return self.envs[:count]
+
+    def run(self, actor: Actor, seed: int, episodes: range) -> list[Episode]:
+        return rollouts(self.first(len(episodes)), actor, seed, episodes)
 
     def close(self) -> None:
         for env in self.envs:
@@ -122,25 +136,32 @@ class Evaluator:
             for seed, actor in actors.items()
             for begin in range(first, first + episodes, LIVE)
         ]
+        for block in self.each(Arena.run, blocks, stopping):
+            yield from block
+
+    def each(
+        self, work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], stopping: Callable[[], bool] = bool
+    ) -> Iterator[Result]:
+        """`work(arena, *job)` for every job, in order, as they are done; fewer once `stopping()` is true."""
         if self._arena is not None:
-            for block in blocks:
+            for job in jobs:
                 if stopping():
                     return
-                yield from self._arena.run(*block)
+                yield work(self._arena, *job)
             return
-        jobs: list[Future] = []
+        submitted: list[Future] = []
         try:
             with self._pool.watched():
-                jobs += [self._pool.submit(_run_block, *block) for block in blocks]
-                for job in jobs:
-                    while not stopping() and wait([job], timeout=0.2).not_done:
+                submitted += [self._pool.submit(_work, work, *job) for job in jobs]
+                for future in submitted:
+                    while not stopping() and wait([future], timeout=0.2).not_done:
                         pass
                     if stopping():
                         return
-                    yield from job.result()
+                    yield future.result()
         finally:
-            for job in jobs:
-                job.cancel()
+            for future in submitted:
+                future.cancel()
 
     def close(self) -> None:
         """Ends the worker processes."""
@@ -158,5 +179,5 @@ def _start_worker(task_name: str, success_timing: SuccessTiming) -> None:
     _worker_arena = Arena(task_name, success_timing)
 
 
-def _run_block(actor: Actor, seed: int, episodes: range) -> list[Episode]:
-    return _worker_arena.run(actor, seed, episodes)
+def _work(work: Callable[..., Any], *job: Any) -> Any:
+    return work(_worker_arena, *job)

@@ -1,0 +1,135 @@
+"""What the critic's ranking is worth: `python -m eval.ranking RUN --states 50 --candidates 16`.
+
+In a state of each of so many evaluation episodes the policy's candidate chunks are ranked by the critic and by the simulator,
+which executes each of them and lets the policy go on. Printed is Spearman's rank correlation within a state, and what acting by
+the best of n candidates earns, by the critic's choice and by the simulator's, from there to the end of the episode. A line of
+kind "ranking" for each seed, with every number, goes to `evaluations.ndjson` beside the policies.
+"""
+
+import os
+import shlex
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from math import comb
+from pathlib import Path
+from statistics import fmean
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from tabulate import tabulate
+
+from algos.base import ActorCritic
+from envs.command import Parser, first_line, non_negative, positive, progress, run_command
+from eval.evaluate import EVALUATIONS, average, refuse_unwritable, step_or_word
+from eval.policy import Policy
+from eval.results.policy import find, read_actor
+from eval.results.provenance import commit, device_name, versions
+from eval.results.record import PHASES, Writer, identity
+from eval.running.rollout import Evaluator
+from eval.running.worth import Candidates, candidates
+
+
+def best_of(by: Sequence[float], worth: Sequence[float], n: int) -> float:
+    """The mean of `worth` at the best of n, `by` a value: over all subsets of n of the candidates."""
+    order, total = np.argsort(by, kind="stable")[::-1], comb(len(by), n)
+    return sum(comb(len(by) - 1 - rank, n - 1) / total * float(worth[i]) for rank, i in enumerate(order))
+
+
+def correlations(states: Iterable[Candidates]) -> list[float]:
+    """Spearman's rho of values and returns in each state in which neither is all the same."""
+    told = [state for state in states if len(set(state.values)) > 1 and len(set(state.returns)) > 1]
+    return [float(spearmanr(state.values, state.returns).statistic) for state in told]
+
+
+def rows(states: Sequence[Candidates], count: int) -> list[list[Any]]:
+    """A line for n = 1, 2, 4, ...: success and return of the critic's choice and of the simulator's, and what the critic
+    thinks of its own."""
+
+    def mean(by: str, worth: str, n: int) -> float:
+        return fmean(best_of(getattr(state, by), getattr(state, worth), n) for state in states)
+
+    sizes = [2**k for k in range(count.bit_length()) if 2**k <= count]
+    return [
+        [
+            n,
+            *(f"{100 * mean(by, 'success', n):.0f}" for by in ("values", "returns")),
+            *(
+                f"{mean(by, worth, n):.2f}"
+                for by, worth in (("values", "returns"), ("returns", "returns"), ("values", "values"))
+            ),
+        ]
+        for n in sizes
+    ]
+
+
+def line(policy: Policy, states: Sequence[Candidates], first: int) -> dict[str, Any]:
+    """What is kept of a measurement."""
+    about = policy.about
+    rho = correlations(states)
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "eval.ranking", *sys.argv[1:]]),
+        "record": identity(about.run),
+        **{name: getattr(about, name) for name in ("seed", "phase", "step", "sha256")},
+        "first": first,
+        "spearman": round(fmean(rho), 4) if rho else None,
+        "states": [{name: list(v) if isinstance(v, tuple) else v for name, v in vars(state).items()} for state in states],
+        "versions": versions(),
+        "commit": commit(),
+        "device": device_name("cpu"),
+    }
+
+
+def report(policy: Policy, states: Sequence[Candidates], count: int) -> str:
+    head = ["best of", "critic's: success (%)", "simulator's", "critic's: return", "simulator's", "Q of the critic's"]
+    rho = correlations(states)
+    said = f"no state of {len(states)} tells candidates apart"
+    if rho:
+        mean, low, high = average(rho)
+        interval = f"95 % {max(low, -1):.2f} to {min(high, 1):.2f}" if len(rho) > 1 else "one state"
+        said = (
+            f"Spearman's rho of Q and return: {mean:.2f} ({interval}), {len(rho)} of {len(states)} states tell candidates apart"
+        )
+    return f"{policy.about.name}\n\n{tabulate(rows(states, count), head, disable_numparse=True)}\n\n{said}"
+
+
+def main() -> None:
+    parser = Parser(prog="python -m eval.ranking", description=first_line(__doc__))
+    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
+    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
+    parser.add_argument("--seed", type=int, help="default: every seed")
+    parser.add_argument("--step", type=step_or_word, default="last", help="last, best (as recorded), or a step's number")
+    parser.add_argument("--states", type=positive, default=50, help="episodes, in each of which one state is chosen")
+    parser.add_argument("--first", type=non_negative, default=0, help="number of the first episode")
+    parser.add_argument("--candidates", type=positive, default=16, metavar="N", help="of a state")
+    parser.add_argument("--workers", type=non_negative, default=os.cpu_count(), help="processes; 0 measures here")
+    options = parser.parse_args()
+    found = find(options.run, options.phase, options.seed, options.step)
+    policies = [Policy(about, *read_actor(about, act="policy")) for about in found]
+    task, config = policies[0].task, policies[0].config
+    if not isinstance(config.algo, ActorCritic) or "critic" not in policies[0].actor.modules:
+        raise ValueError(f"{found[0].path}: it was kept without a critic, since it does not choose among samples")
+    path = found[0].path.with_name(EVALUATIONS)
+    refuse_unwritable(path)
+
+    episodes = range(options.first, options.first + options.states)
+    jobs = [(p.actor, p.about.seed, e, options.candidates, config.algo.discount) for p in policies for e in episodes]
+    evaluator = Evaluator(task, config.success_timing, options.workers)
+    try:
+        states = list(progress(evaluator.each(candidates, jobs), desc="states", total=len(jobs), leave=False, unit="state"))
+    finally:
+        evaluator.close()
+    writer = Writer(path)
+    for place, policy in enumerate(policies):
+        own = states[place * options.states : (place + 1) * options.states]
+        writer.write("ranking", **line(policy, own, options.first))
+        print(report(policy, own, options.candidates), end="\n\n")
+    print(f"every number: {path}")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run_command(main)
