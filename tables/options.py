@@ -16,7 +16,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 
 NEAREST_PRESET: dict[str, Any] = {
     "choices": ANY_PRESET,
-    "help": "of the runs to count (default: for each table the one nearest to the paper's that has runs, paper while none has; "
+    "help": "of the runs to count (default: for each table the nearest to the paper's that has a whole column of it; "
     "plan and figure take paper, eval.run and eval.sweep quick)",
 }
 
