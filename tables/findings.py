@@ -135,7 +135,7 @@ def page(runs: Sequence[Run]) -> str:
         *(part for claim, said, finding, _ in concluded for part in section(claim, said, finding)),
         *([f"## What is to be known of the data\n\n{notes}"] if (notes := listed(findings)) else []),
         "## What is not tested",
-        "One step against ten at equal time: records do not say when an evaluation was made.",
+        "One step against ten at equal time: only newer records say how long training took (`python -m tables figure time`).",
         "## Run it again",
         "`python -m eval.sweep 2 3 4 --preset PRESET` makes the runs that are missing (`--dry-run` lists them).",
     ]

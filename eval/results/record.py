@@ -3,11 +3,14 @@
     {"kind": "start", "schema": 1, "created": ..., "command": ..., "config": {...}, "versions": {...}, "dataset": {...}, ...}
     {"kind": "metrics", "phase": "offline", "step": 500, "values": {"critic_loss": [one number a seed], ...}}
     {"kind": "evaluation", "seed": 0, "phase": "offline", "step": 5000, "success": [1, 0], "return": [...], "length": [...]}
+    {"kind": "clock", "phase": "offline", "step": 5000, "seconds": 97.3}
     {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
 
 Entry i of an evaluation's lists is episode i. Where a task does not report success, "score" has what counts instead, each
-episode's return or D4RL's normalised score, and success is 0. A run that was interrupted and resumed says some things twice,
-identically; the last one counts. A torn last line is ignored. Nothing is learned from a record's path.
+episode's return or D4RL's normalised score, and success is 0. The clock says, at each evaluation, how long the run's steps took
+up to there, without evaluations and pauses: it belongs to a machine, all else to the configuration. A run that was interrupted
+and resumed says some things twice, identically but for the clock; the last one counts. A torn last line is ignored. Nothing is
+learned from a record's path.
 """
 
 import hashlib
@@ -82,6 +85,8 @@ class Run:
     metrics: list[dict[str, Any]] = field(default_factory=list)
     end: dict[str, Any] | None = None
     seconds: float | None = None
+    clock: dict[tuple[str, int], float] = field(default_factory=dict)
+    """Seconds of training up to an evaluation, by phase and step; older records do not say."""
 
     @property
     def status(self) -> str:
@@ -141,13 +146,14 @@ def read(path: Path, metrics: bool = True) -> Run:
 
     try:
         evaluations, values = latest("evaluation", "seed", "phase", "step"), latest("metrics", "phase", "step")
+        clock = {(line["phase"], line["step"]): float(line["seconds"]) for line in lines if line["kind"] == "clock"}
     except KeyError as error:
         raise ValueError(f"{path}: a line without {error}") from None
     except TypeError:
         raise ValueError(f"{path}: a line whose seed, phase or step is not one") from None
     ends = [line for line in lines if line["kind"] in ("end", "resume")]
     end = ends[-1] if ends and ends[-1]["kind"] == "end" else None
-    return Run(path, lines[0], evaluations, values, end, _seconds(lines))
+    return Run(path, lines[0], evaluations, values, end, _seconds(lines), clock)
 
 
 def _seconds(lines: list[dict[str, Any]]) -> float | None:

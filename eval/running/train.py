@@ -80,6 +80,7 @@ class Training:
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
+        self.seconds = 0.0  # of steps
         self.batch: Batch  # of the last update
         self.stop = False  # set it to leave after the current step
         self.waiting = Waiting()
@@ -125,10 +126,10 @@ class Training:
                     continue
                 if self.done[phase] == steps:
                     break
-                step = self.done[phase] + 1
+                step, begun = self.done[phase] + 1, time.monotonic()
                 info = one_step(step)
                 self.waiting.look()
-                self.done[phase] = step
+                self.done[phase], self.seconds = step, self.seconds + time.monotonic() - begun
                 bar.update()
                 if info is not None and (step % self.config.log_every == 0 or step == steps):
                     self._log(phase, step, info | self.learner.watch(self.batch.obs))
@@ -180,6 +181,7 @@ class Training:
         if len(episodes) < total:
             return "stopped"
         scores = []
+        self.record.write("clock", phase=phase, step=step, seconds=round(self.seconds, 1))
         for seed in actors:
             line = {"seed": seed, "phase": phase, "step": step, **self._outcome([e for e in episodes if e.seed == seed])}
             if self.evaluator:
@@ -207,6 +209,7 @@ class Training:
             "config": self.config.to_json(),
             "done": self.done,
             "evaluated": self.evaluated,
+            "seconds": self.seconds,
             "learner": self.learner.state_dict(),
             "replay": self.replay.state_dict(),
             "explorers": [explorer.state_dict() for explorer in self.explorers],
@@ -217,6 +220,7 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `save` saved."""
         self.done, self.evaluated = state["done"], state["evaluated"]
+        self.seconds = state.get("seconds", 0.0)  # of a checkpoint from before the clock
         self.learner.load_state_dict(state["learner"])
         self.replay.load_state_dict(state["replay"])
         for seed, saved in zip(self.config.seeds, state["explorers"], strict=False):

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from math import nan
 
 import pandas as pd
 
@@ -13,14 +14,15 @@ from tables.spec import MAIN, Row, belongs
 from tables.stats import Scores, margin
 
 TASKS = [column.label for column in MAIN]
-COLUMNS = ["label", "task", "seed", "phase", "step", "success", "offline_steps", "generated", "scored"]
+COLUMNS = ["label", "task", "seed", "phase", "step", "success", "seconds", "offline_steps", "generated", "scored"]
 
 
 def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
     """Every evaluation of the runs that count, one a line, rows and tasks in the paper's order.
 
-    Success is in percent, or what else `scored` says; steps count from the start of the offline phase, `label` is the row's,
-    and `generated` says whether the run's data is. ValueError for seeds that the rules do not average.
+    Success is in percent, or what else `scored` says; steps count from the start of the offline phase, and `seconds` are what
+    those took (nan in older records); `label` is the row's, `generated` says whether the run's data is. ValueError for seeds that
+    the rules do not average.
     """
     found: dict[tuple[int, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -39,7 +41,8 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
             generated, scored = rules.on_generated_data(run), scored_by(run.start)
             for e in run.evaluations:
                 if e["seed"] == seed:
-                    point = (seed, e["phase"], run.training_step(e), score(e))
+                    clock = run.clock.get((e["phase"], e["step"]), nan)
+                    point = (seed, e["phase"], run.training_step(e), score(e), clock)
                     lines.append((rows[number].label, task, *point, offline, generated, scored))
     return pd.DataFrame(lines, columns=COLUMNS)
 

@@ -14,7 +14,7 @@ from eval.results.record import Run
 from tables.figures.curves import points, rows_of
 from tables.figures.estimates import aggregates, improvements, profiles
 from tables.figures.style import check_suffix, save, style
-from tables.figures.success import online_curves, success_curves
+from tables.figures.success import online_curves, success_curves, time_curves
 from tables.options import add_options
 from tables.rules import is_imported
 from tables.sources.runs import files, load
@@ -42,6 +42,7 @@ FIGURES = {
         "Weight of the top-K loss over the online phase", online_curves, TABLES["3"].rows, cubes("quadruple"), in_paper=True
     ),
     "curves": Figure("Success rate over training steps, of all that there is", success_curves),
+    "time": Figure("Success rate over minutes of training, of all that there is", time_curves),
     "aggregates": Figure("IQM and mean over seeds and tasks", aggregates, NAMED),
     "profiles": Figure("Performance profiles", profiles, NAMED),
     "improvement": Figure("Probability of improvement of DFP", improvements, NAMED),

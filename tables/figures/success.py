@@ -52,6 +52,18 @@ def online_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     return success_curves(data.assign(step=step, offline_steps=0)[step >= 0], rows, "online steps")
 
 
+def time_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
+    """Success over the minutes that training took, of the runs that say so, both as means over seeds.
+
+    Only runs of one machine can be compared. ValueError where no record has a clock.
+    """
+    timed = data.dropna(subset="seconds")
+    if timed.empty:
+        raise ValueError("no record here says how long training took: those of earlier versions do not")
+    minutes = timed.groupby(["label", "task", "step"])["seconds"].transform("mean") / 60
+    return success_curves(timed.assign(step=minutes, offline_steps=0), rows, "minutes of training")
+
+
 def plot_curves(ax: Axes, curves: pd.DataFrame, rows: Sequence[Row]) -> None:
     for label, look in looks(rows).items():
         curve = curves[curves["label"] == label]

@@ -81,6 +81,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at
     code, resumed = tiny(*options, "--resume")
     assert code == 0 and resumed.path == stopped.path and resumed.status == "finished"
     assert lines(resumed) == lines(whole)
+    assert [*resumed.clock] == [*whole.clock] and [*resumed.clock.values()] == sorted(resumed.clock.values())
     ours, theirs = checkpoint(resumed), checkpoint(whole)
     assert str(ours["learner"]) == str(theirs["learner"])
     assert str(ours["explorers"]) == str(theirs["explorers"])

@@ -20,7 +20,7 @@ from tables.figures.diagnostics import by_set, run_picture, series
 from tables.figures.estimates import improvements
 from tables.figures.figure import FIGURES, write_figure
 from tables.figures.style import COLOURS, looks
-from tables.figures.success import online_curves, success_curves
+from tables.figures.success import online_curves, success_curves, time_curves
 from tables.spec import TABLES, Row, rows
 
 ROOT = Path(__file__).parents[2]
@@ -41,12 +41,23 @@ def make_run(
     algo = {"elite_weight": 0.5, "num_elites": 4} | {name.partition(".")[2]: value for name, value in changes.items()}
     common = {"preset": "paper", "protocol": "offline-to-online", "offline_steps": OFFLINE_STEPS, "changes": {}, "algo": algo}
     start = {"created": created, "config": common | {"method": method, "task": task, "seeds": list(seeds)} | config}
-    return Run(Path("made-up"), start, evaluations, [], {"status": status})
+    clock = {("offline", 10): 60.0, ("offline", 30): 120.0, ("online", 10): 180.0, ("online", 20): 240.0}
+    return Run(Path("made-up"), start, evaluations, [], {"status": status}, clock=clock)
 
 
 def test_steps_count_from_the_start_of_the_offline_phase():
     data = points([make_run({0: 0.4, 1: 0.8})], rows("dfp"), "paper")
     assert data[data["seed"] == 1][["step", "success"]].to_numpy().tolist() == [[10, 0], [30, 40], [40, 0], [50, 80]]
+
+
+def test_time_is_that_of_training_and_the_mean_over_seeds():
+    slow = replace(make_run({1: 0.8}), clock={place: 3 * seconds for place, seconds in make_run({}).clock.items()})
+    old = replace(make_run({0: 0.4}, "mvp"), clock={})
+    data = points([make_run({0: 0.8}), slow, old], rows("dfp", "mvp"), "paper")
+    (dfp,) = [line for line in time_curves(data, rows("dfp", "mvp")).axes[0].lines if len(line.get_xdata())]
+    assert dfp.get_xdata().tolist() == [2, 4, 6, 8] and dfp.get_ydata().tolist() == [0, 40, 0, 80]
+    with pytest.raises(ValueError, match="no record here says how long"):
+        time_curves(data[data["label"] == "MVP"], rows("mvp"))
 
 
 @pytest.mark.parametrize(
