@@ -67,6 +67,7 @@ def parse(arguments: list[str]) -> Namespace:
     where.add_argument("--engine", choices=("local", "ray", "slurm"), default="local", help="default: local")
     where.add_argument("--parallel", type=positive, help="local: runs at once (default: one a GPU, else one a core)")
     where.add_argument("--threads", type=positive, help="cores of a run (default: this machine's over --parallel; elsewhere 1)")
+    where.add_argument("--compile", action="store_true", help="torch.compile the updates")
     where.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU where there is one")
     where.add_argument("--together", type=positive, help=f"seeds in a process (default: {TOGETHER} on a GPU, else 1)")
     where.add_argument("--retries", type=non_negative, default=3, help="times that a run which died is taken up again")
@@ -162,6 +163,7 @@ def main(arguments: list[str]) -> int:
     command = shlex.join(["python", "-m", "eval.sweep", *arguments])
     status.write_plan(options.runs, sweep_name, command, jobs)
     how = ("--data", str(options.data), "--device", options.device, "--workers", str(threads if threads > 1 else 0))
+    how += ("--compile",) * options.compile
     pinned = {name: str(threads) for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
 
     def attempt(job: Job) -> Attempt:

@@ -20,9 +20,9 @@ COLUMNS = ["label", "task", "seed", "phase", "step", "success", "seconds", "offl
 def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
     """Every evaluation of the runs that count, one a line, rows and tasks in the paper's order.
 
-    Success is in percent, or what else `scored` says. Steps count from the start of the offline phase, and `seconds` are what they
-    took (nan in older records). `label` is the row's, `generated` says whether the run's data is. ValueError for seeds that the
-    rules do not average.
+    Success is in percent, or what else `scored` says. Steps count from the start of the offline phase; `seconds` is the time
+    that they took (nan in older records). `label` is the row's, `generated` says whether the run's data is. ValueError for
+    seeds that the rules do not average.
     """
     found: dict[tuple[int, str], list[Run]] = defaultdict(list)
     for run in runs:
