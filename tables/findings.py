@@ -31,14 +31,15 @@ COMMAND = "python -m tables findings"
 READING = """Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its
 own size. *Here*: the mean over the tasks on which all methods of the claim have seeds, at the preset nearest to the paper's
 that has any, with Student's 95 % interval over seeds; the tasks are taken as given. A claim agrees when its interval lies on
-its side of 0 (of robustness: within the margin), and disagrees when it lies on the other side. Each is tested at 95 %,
-uncorrected."""
+its side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other side. Each is tested at
+95 %, uncorrected."""
 
 
 @dataclass(frozen=True)
 class Finding:
     """What records say of a contrast: its value on each task and over all, the seeds of its rows, and where they are from."""
 
+    row: str  # its first
     estimate: Estimate
     by_task: Mapping[str, float]
     seeds: tuple[int, int]  # fewest and most
@@ -70,7 +71,9 @@ def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding |
     by_task = {task: sum(sample.mean() for sample in parts) for task, parts in samples.items()}
     notes = [*result.notes, *(note for line in result.lines for cell in line.cells for note in cell.notes)]
     told = tuple(note for note in dict.fromkeys(notes) if note != rules.GENERATED)
-    return Finding(estimate, by_task, (min(sizes), max(sizes)), preset, any(map(rules.on_generated_data, used)), told)
+    return Finding(
+        rows[0].label, estimate, by_task, (min(sizes), max(sizes)), preset, any(map(rules.on_generated_data, used)), told
+    )
 
 
 def by_seed(cell: Cell, task: str, weights: Mapping[str, float]) -> Array:
@@ -108,11 +111,13 @@ def conclude(claim: Claim, runs: Sequence[Run]) -> tuple[str, Finding | None, fl
     """The verdict, the finding that shows it (of several contrasts the largest), and the paper's own number for that."""
     papers = [printed(contrast) for contrast in claim.contrasts]
     for preset in NEAREST:
-        found = [at_preset(contrast, preset, runs) for contrast in claim.contrasts]
-        known = [finding for finding in found if finding]
-        if len(known) == len(found):
-            place = max(range(len(known)), key=lambda i: abs(known[i].estimate.value))
-            return verdict(claim, [finding.estimate for finding in known]), known[place], papers[place]
+        found = {place: at_preset(contrast, preset, runs) for place, contrast in enumerate(claim.contrasts)}
+        known = {place: finding for place, finding in found.items() if finding}
+        if known:
+            largest = max(known, key=lambda place: abs(known[place].estimate.value))
+            said = verdict(claim, [finding.estimate for finding in known.values()])
+            whole = len(known) == len(found) or said == DISAGREES  # one row outside the margin is enough for that
+            return said if whole else UNCLEAR, known[largest], papers[largest]
     return NOTHING, None, max(papers, key=abs)
 
 
@@ -165,8 +170,9 @@ def section(claim: Claim, said: str, finding: Finding | None) -> list[str]:
         return [*parts, f"*Result.* {said[0].upper()}{said[1:]}."]
     where = f"preset {finding.preset}, {'generated' if finding.generated else 'official'} data"
     tasks = ", ".join(f"{task} {value:+.1f}" for task, value in finding.by_task.items())
+    of = f" of {finding.row}" if claim.margin is not None else ""
     value, interval, n = numbers(finding)
-    return [*parts, f"*Result.* {value} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}."]
+    return [*parts, f"*Result.* {value}{of} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}."]
 
 
 def main(arguments: list[str]) -> None:

@@ -152,6 +152,15 @@ TABLES: dict[str, Table] = {
         average=False,
         preset="quick",
     ),
+    "rivals": Table(
+        "Methods to beat beside DFP, success rate (%), offline → online",
+        rows("qc-fql", "qc-fql-10", "fmq", "qam-e", "dfp", "dfp-moved"),
+        each("cube-single-task2", "lift"),
+        phases=("offline", "online"),
+        seeds=3,
+        average=False,
+        preset="quick",
+    ),
     "d4rl": Table(
         "D4RL's hand, normalised score, offline, mean of the evaluations in the last fifth of training",
         rows(*D4RL_METHODS),

@@ -75,6 +75,22 @@ def test_one_row_in_both_phases_is_paired_by_seed(write_run, tmp_path):
     assert finding.preset == "quick"
 
 
+def test_some_rows_of_an_ablation_can_disagree_but_not_agree(write_run, tmp_path):
+    """All others may be outside the margin."""
+    solved = {0: [1, 1, 0, 0], 1: [1, 1, 1, 0], 2: [1, 0, 0, 0]}
+    write_run("default", solved, preset="quick")
+    weight = {"changes": {"algo.elite_weight": 5.0}, "algo": {"elite_weight": 5.0, "num_elites": 4}}
+    write_run("same", solved, preset="quick", **weight)
+    said, finding, _ = conclude(ROBUST, load(files([tmp_path])))
+    assert (said, finding.row) == (UNCLEAR, "λ = 5.0")
+    write_run("worse", {seed: [0] * 4 for seed in solved} | {3: [0] * 4}, preset="quick", **weight)
+    assert conclude(ROBUST, load(files([tmp_path])))[0] == UNCLEAR, "its interval reaches to the margin"
+    narrow = {seed: [1] * 50 + [0] * (50 + seed) for seed in range(3)}
+    write_run("default, later", narrow, preset="quick")
+    write_run("worse, later", {seed: [0] * 99 + [1] for seed in range(3)} | {3: [0] * 98 + [1]}, preset="quick", **weight)
+    assert conclude(ROBUST, load(files([tmp_path])))[0] == DISAGREES
+
+
 def test_the_paper_s_own_numbers_are_those_that_it_names():
     named = {
         "Drifting is better without top-K too": 8.1,
