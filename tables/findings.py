@@ -31,8 +31,8 @@ COMMAND = "python -m tables findings"
 READING = """Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its
 own size. *Here*: the mean over the tasks on which all methods of the claim have seeds, at the preset nearest to the paper's
 that has any, with Student's 95 % interval over seeds; the tasks are taken as given. A claim agrees when its interval lies on
-its side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other side. Each is tested at
-95 %, uncorrected."""
+its side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other side. Each is tested
+at 95 %, uncorrected."""
 
 
 @dataclass(frozen=True)
