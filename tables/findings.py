@@ -107,9 +107,14 @@ def verdict(claim: Claim, estimates: Sequence[Estimate]) -> str:
     return AGREES if all(-claim.margin <= one.low and one.high <= claim.margin for one in estimates) else UNCLEAR
 
 
-def conclude(claim: Claim, runs: Sequence[Run]) -> tuple[str, Finding | None, float]:
-    """The verdict, the finding that shows it (of several contrasts the largest), and the paper's own number for that."""
+Conclusion = tuple[str, Finding | None, float]
+
+
+def conclusions(claim: Claim, runs: Sequence[Run]) -> list[Conclusion]:
+    """For each preset that has runs of a claim, those nearest to the paper's first: the verdict, the finding that shows it (of
+    several contrasts the largest), and the paper's own number for that. Without runs, that there are none."""
     papers = [printed(contrast) for contrast in claim.contrasts]
+    concluded: list[Conclusion] = []
     for preset in NEAREST:
         found = {place: at_preset(contrast, preset, runs) for place, contrast in enumerate(claim.contrasts)}
         known = {place: finding for place, finding in found.items() if finding}
@@ -117,13 +122,14 @@ def conclude(claim: Claim, runs: Sequence[Run]) -> tuple[str, Finding | None, fl
             largest = max(known, key=lambda place: abs(known[place].estimate.value))
             said = verdict(claim, [finding.estimate for finding in known.values()])
             whole = len(known) == len(found) or said == DISAGREES  # one row outside the margin is enough for that
-            return said if whole else UNCLEAR, known[largest], papers[largest]
-    return NOTHING, None, max(papers, key=abs)
+            concluded.append((said if whole else UNCLEAR, known[largest], papers[largest]))
+    return concluded or [(NOTHING, None, max(papers, key=abs))]
 
 
 def page(runs: Sequence[Run]) -> str:
     """The page, whole."""
-    concluded = [(claim, *conclude(claim, runs)) for claim in CLAIMS]
+    all_sizes = [(claim, conclusions(claim, runs)) for claim in CLAIMS]
+    concluded = [(claim, *nearest) for claim, (nearest, *_) in all_sizes]
     head = ["claim", "the paper", "here", "95 %", "tasks x seeds", "verdict"]
     lines = [
         [claim.title, f"{paper:+.1f}", *numbers(finding), f"**{said}**" if finding else said]
@@ -137,7 +143,7 @@ def page(runs: Sequence[Run]) -> str:
         READING,
         *about,
         tabulate(lines, head, "pipe", disable_numparse=True),
-        *(part for claim, said, finding, _ in concluded for part in section(claim, said, finding)),
+        *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
         *([f"## What is to be known of the data\n\n{notes}"] if (notes := listed(findings)) else []),
         "## What is not tested",
         "One step against ten at equal time: only newer records say how long training took (`python -m tables figure time`).",
@@ -163,16 +169,24 @@ def span(seeds: tuple[int, int]) -> str:
     return str(seeds[0]) if seeds[0] == seeds[1] else f"{seeds[0]} to {seeds[1]}"
 
 
-def section(claim: Claim, said: str, finding: Finding | None) -> list[str]:
-    """A claim with its test and what came of it."""
+def section(claim: Claim, sizes: Sequence[Conclusion]) -> list[str]:
+    """A claim with its test and what came of it, at the nearest preset and at others."""
     parts = [f"## {claim.title}", claim.sentence, f"*Test.* {claim.test}"]
+    words = [result(claim, said, finding) for said, finding, _ in sizes]
+    return [
+        *parts,
+        *(f"*{which}.* {text}" for which, text in zip(["Result", *["Another size"] * len(words)], words, strict=False)),
+    ]
+
+
+def result(claim: Claim, said: str, finding: Finding | None) -> str:
     if not finding:
-        return [*parts, f"*Result.* {said[0].upper()}{said[1:]}."]
+        return f"{said[0].upper()}{said[1:]}."
     where = f"preset {finding.preset}, {'generated' if finding.generated else 'official'} data"
     tasks = ", ".join(f"{task} {value:+.1f}" for task, value in finding.by_task.items())
     of = f" of {finding.row}" if claim.margin is not None else ""
     value, interval, n = numbers(finding)
-    return [*parts, f"*Result.* {value}{of} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}."]
+    return f"{value}{of} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}."
 
 
 def main(arguments: list[str]) -> None:
