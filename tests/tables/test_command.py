@@ -122,9 +122,10 @@ def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, 
     assert with_table(readme, name, table) == readme, f"python -m tables {command} --into {path}"
 
 
-def test_the_readme_s_picture_is_what_the_records_give(tmp_path):
-    write_figure("curves", load(files([ROOT / "records" / "quick"])), tmp_path / "curve.png", "quick")
-    stored = (ROOT / "records" / "quick" / "learning_curve.png").read_bytes()
+@pytest.mark.parametrize("preset", ["quick", "small"])
+def test_the_readme_s_pictures_are_what_the_records_give(tmp_path, preset):
+    write_figure("curves", load(files([ROOT / "records" / preset])), tmp_path / "curve.png", preset)
+    stored = (ROOT / "records" / preset / "learning_curve.png").read_bytes()
     assert (tmp_path / "curve.png").read_bytes() == stored, "records/README.md has the command that draws it"
 
 
