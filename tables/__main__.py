@@ -53,7 +53,7 @@ def tables(arguments: list[str]) -> None:
     found = files(options.runs)
     runs, benches = load(found), load_benches(found)
     if options.against:
-        presets = {name: options.preset or nearest(name, runs, benches) for name in options.tables}
+        presets = {name: options.preset or nearest(name, runs, benches, of_paper=True) for name in options.tables}
         results = [against_paper(name, runs, preset, options.mixed) for name, preset in presets.items()]
         return show(results, options.format, options.into)
     shown = (options.preset, options.mixed, options.published)

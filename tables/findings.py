@@ -5,9 +5,11 @@ has any. Its 95 % interval is Student's over seeds, with the tasks as given.
 """
 
 import math
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import numpy as np
 from tabulate import tabulate
@@ -26,13 +28,16 @@ from tables.spec import TABLES, Row, Table, each
 from tables.stats import Array, Estimate, combination
 
 PAGE = Path("records/FINDINGS.md")
-AGREES, DISAGREES, UNCLEAR, NOTHING = "agrees", "disagrees", "cannot tell at this n and size", "no runs"
+AGREES, DISAGREES, UNCLEAR, PARTIAL = "agrees", "disagrees", "cannot tell at this n and size", "not all values have runs"
+NOTHING = "no runs"
 COMMAND = "python -m tables findings"
-READING = """Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its
-own size. *Here*: the mean over the tasks on which all methods of the claim have seeds, at the preset nearest to the paper's
-that has any, with Student's 95 % interval over seeds; the tasks are taken as given. A claim agrees when its interval lies on
-its side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other side. Each is tested
-at 95 %, uncorrected."""
+READING = """\
+Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its own size.
+*Here*: the mean over the tasks on which both sides have seeds, at the preset nearest to the paper's that has runs of all
+rows of the claim; other presets follow as other sizes. The 95 % interval is Student's over seeds, with the tasks taken as
+given, and at least the one that their finite numbers of episodes give alone. A claim agrees when its interval lies on its
+side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other side. Each is tested
+at 95 %, uncorrected. Our presets were tuned for DFP, as said below."""
 
 
 @dataclass(frozen=True)
@@ -58,16 +63,18 @@ def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding |
     table = Table("", rows, each(*tasks), phases=PHASES, seeds=0, average=False)
     result = build("", table, own, preset)
     samples: dict[str, list[Array]] = {}
+    noise: list[float] = []
     used: list[Run] = []
     for place, task in enumerate(tasks):
         cells = [line.cells[place] for line in result.lines]
         if all(number.mean is not None for cell in cells for number in cell.numbers):
             samples[task] = [by_seed(cell, task, weights) for cell, (_, weights) in zip(cells, contrast.parts, strict=True)]
+            noise += [episodes_alone(cell, task, weights) for cell, (_, weights) in zip(cells, contrast.parts, strict=True)]
             used += [run for cell in cells for run in cell.runs]
     if not samples:
         return None
     sizes = [len(sample) for parts in samples.values() for sample in parts]
-    estimate = combination([(1 / len(samples), sample) for parts in samples.values() for sample in parts])
+    estimate = combination([(1 / len(samples), sample) for parts in samples.values() for sample in parts], noise)
     by_task = {task: sum(sample.mean() for sample in parts) for task, parts in samples.items()}
     notes = [*result.notes, *(note for line in result.lines for cell in line.cells for note in cell.notes)]
     told = tuple(note for note in dict.fromkeys(notes) if note != rules.GENERATED)
@@ -81,6 +88,16 @@ def by_seed(cell: Cell, task: str, weights: Mapping[str, float]) -> Array:
     rates = {phase: number.rates[task] for phase, number in zip(PHASES, cell.numbers, strict=True)}
     seeds = set.intersection(*(set(rates[phase]) for phase in weights))
     return np.array([sum(weight * rates[phase][seed] for phase, weight in weights.items()) for seed in sorted(seeds)])
+
+
+def episodes_alone(cell: Cell, task: str, weights: Mapping[str, float]) -> float:
+    """The variance of a seed's part that its finite number of episodes gives: of a rate p in percent p (100 - p) / episodes."""
+    variances: dict[int, float] = defaultdict(float)
+    for phase, number in zip(PHASES, cell.numbers, strict=True):
+        for seed, rate in number.rates[task].items():
+            counts = [len(e["success"]) for run in cell.runs if (e := run.last(seed, phase))]
+            variances[seed] += weights.get(phase, 0.0) ** 2 * rate * (100 - rate) / max(counts)
+    return fmean(variances.values())
 
 
 def printed(contrast: Contrast) -> float:
@@ -97,33 +114,41 @@ def printed(contrast: Contrast) -> float:
 
 def verdict(claim: Claim, estimates: Sequence[Estimate]) -> str:
     """Whether intervals lie above 0, or all within the margin; disagreement needs an interval wholly on the other side."""
-    if any(math.isnan(estimate.low) for estimate in estimates):
-        return UNCLEAR
+    if any(outside(claim, one) for one in estimates):
+        return DISAGREES
     if claim.margin is None:
         (one,) = estimates
-        return AGREES if one.low > 0 else DISAGREES if one.high < 0 else UNCLEAR
-    if any(one.low > claim.margin or one.high < -claim.margin for one in estimates):
-        return DISAGREES
+        return AGREES if one.low > 0 else UNCLEAR
+    if len(estimates) < len(claim.contrasts):
+        return PARTIAL
     return AGREES if all(-claim.margin <= one.low and one.high <= claim.margin for one in estimates) else UNCLEAR
+
+
+def outside(claim: Claim, one: Estimate) -> bool:
+    """Whether an interval contradicts the claim; one without bounds does not."""
+    return one.high < 0 if claim.margin is None else one.low > claim.margin or one.high < -claim.margin
 
 
 Conclusion = tuple[str, Finding | None, float]
 
 
 def conclusions(claim: Claim, runs: Sequence[Run]) -> list[Conclusion]:
-    """For each preset that has runs of a claim, those nearest to the paper's first: the verdict, the finding that shows it (of
-    several contrasts the largest), and the paper's own number for that. Without runs, that there are none."""
+    """For each preset that has runs of a claim the verdict, the finding that shows it, and the paper's own number for that.
+
+    Of several contrasts the shown one contradicts the claim, else it is the largest. Presets with runs of every row come
+    first, the nearest to the paper's before others. Without runs, that there are none.
+    """
     papers = [printed(contrast) for contrast in claim.contrasts]
-    concluded: list[Conclusion] = []
+    whole: list[Conclusion] = []
+    partial: list[Conclusion] = []
     for preset in NEAREST:
         found = {place: at_preset(contrast, preset, runs) for place, contrast in enumerate(claim.contrasts)}
         known = {place: finding for place, finding in found.items() if finding}
         if known:
-            largest = max(known, key=lambda place: abs(known[place].estimate.value))
+            shown = max(known, key=lambda i: (outside(claim, known[i].estimate), abs(known[i].estimate.value)))
             said = verdict(claim, [finding.estimate for finding in known.values()])
-            whole = len(known) == len(found) or said == DISAGREES  # one row outside the margin is enough for that
-            concluded.append((said if whole else UNCLEAR, known[largest], papers[largest]))
-    return concluded or [(NOTHING, None, max(papers, key=abs))]
+            (whole if len(known) == len(found) else partial).append((said, known[shown], papers[shown]))
+    return [*whole, *partial] or [(NOTHING, None, max(papers, key=abs))]
 
 
 def page(runs: Sequence[Run]) -> str:
@@ -135,7 +160,7 @@ def page(runs: Sequence[Run]) -> str:
         [claim.title, f"{paper:+.1f}", *numbers(finding), f"**{said}**" if finding else said]
         for claim, said, finding, paper in concluded
     ]
-    findings = [finding for _, _, finding, _ in concluded if finding]
+    findings = [finding for _, sizes in all_sizes for _, finding, _ in sizes if finding]
     about = [f"Preset {preset}: {PRESETS[preset].about}" for preset in dict.fromkeys(f.preset for f in findings)]
     parts = [
         "# What the records say of the paper's claims",
@@ -144,7 +169,7 @@ def page(runs: Sequence[Run]) -> str:
         *about,
         tabulate(lines, head, "pipe", disable_numparse=True),
         *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
-        *([f"## What is to be known of the data\n\n{notes}"] if (notes := listed(findings)) else []),
+        *([f"## What is to be known of data and runs\n\n{notes}"] if (notes := listed(findings)) else []),
         "## What is not tested",
         "One step against ten at equal time: only newer records say how long training took (`python -m tables figure time`).",
         "## Run it again",
@@ -172,14 +197,13 @@ def span(seeds: tuple[int, int]) -> str:
 def section(claim: Claim, sizes: Sequence[Conclusion]) -> list[str]:
     """A claim with its test and what came of it, at the nearest preset and at others."""
     parts = [f"## {claim.title}", claim.sentence, f"*Test.* {claim.test}"]
-    words = [result(claim, said, finding) for said, finding, _ in sizes]
-    return [
-        *parts,
-        *(f"*{which}.* {text}" for which, text in zip(["Result", *["Another size"] * len(words)], words, strict=False)),
-    ]
+    for place, (said, finding, _) in enumerate(sizes):
+        parts.append(f"*{'Another size' if place else 'Result'}.* {in_words(claim, said, finding)}")
+    return parts
 
 
-def result(claim: Claim, said: str, finding: Finding | None) -> str:
+def in_words(claim: Claim, said: str, finding: Finding | None) -> str:
+    """What came of a claim at one size."""
     if not finding:
         return f"{said[0].upper()}{said[1:]}."
     where = f"preset {finding.preset}, {'generated' if finding.generated else 'official'} data"

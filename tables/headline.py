@@ -55,20 +55,24 @@ def headline(
     return with_published(result) if beside and name in IN_PAPER else result
 
 
-def nearest(name: str, runs: Sequence[Run], benches: Sequence[Bench]) -> str:
-    """Of the presets whose table has a whole column the nearest to the paper's; while none has, the one with most numbers."""
+def nearest(name: str, runs: Sequence[Run], benches: Sequence[Bench], of_paper: bool = False) -> str:
+    """The preset nearest to the paper's whose table has a whole column; while none has one, the preset with most numbers.
+
+    `of_paper`: of the paper's tasks alone.
+    """
     if name in TABLES and (only := TABLES[name].preset):
         return only
-    said = {preset: says(of_tasks_with_runs(name, runs, benches, preset), preset) for preset in NEAREST}
-    return max(NEAREST, key=said.__getitem__) if any(map(any, said.values())) else "paper"  # of equals the first
+    make = from_records if of_paper else of_tasks_with_runs
+    numbers = {preset: completeness(make(name, runs, benches, preset), preset) for preset in NEAREST}
+    return max(NEAREST, key=numbers.__getitem__) if any(map(any, numbers.values())) else "paper"  # of equals the first
 
 
-def says(result: Result, preset: str) -> tuple[bool, int]:
+def completeness(result: Result, preset: str) -> tuple[bool, int]:
     """Whether a table has a whole column of the preset's runs, or of times without runs; if it has none, how many numbers."""
 
     def filled(cell: Cell) -> bool:
-        own = any(run.start["config"]["preset"] == preset for run in cell.runs)
-        return own or (not cell.runs and any(number.mean for number in cell.numbers))
+        own = not cell.runs or any(run.start["config"]["preset"] == preset for run in cell.runs)
+        return own and any(number.mean is not None for number in cell.numbers)
 
     tasks_down = result.name in TABLES and TABLES[result.name].tasks_down
     table = result.transposed("") if tasks_down else result
@@ -88,6 +92,8 @@ def of_tasks_with_runs(name: str, runs: Sequence[Run], benches: Sequence[Bench],
         return whole
     of_paper = [task for column in table.columns for task in column.tasks]
     missing, added = [task for task in of_paper if task not in tasks], [task for task in tasks if task not in of_paper]
+    if not missing and not added:
+        return whole
     notes = [f"The paper's table does not have {', '.join(added)}."] * bool(added)
     seen = f"`python -m tables {name} --preset {preset}` shows the paper's tasks"
     notes += [f"No runs of {', '.join(missing)}; {seen}."] * bool(missing)

@@ -110,10 +110,12 @@ def welch(mean_a: float, std_a: float, n_a: int, mean_b: float, std_b: float, n_
     return Welch(difference, difference - half, difference + half, float(p))
 
 
-def combination(parts: Sequence[tuple[float, Array]]) -> Estimate:
+def combination(parts: Sequence[tuple[float, Array]], known: Sequence[float] = ()) -> Estimate:
     """A weighted sum of the means of independent samples with Student's interval (Welch-Satterthwaite).
 
-    Two parts of weights 1 and -1 are `welch`. The bounds are nan where a sample has one seed, or none has any spread.
+    `known` has for each sample the part of a seed's variance that is known (that of its finite number of episodes): the
+    interval is at least the normal one of these alone, since a few seeds may lie closer together by chance. Two parts of
+    weights 1 and -1 are `welch`. The bounds are nan where a sample has one seed, or none has any spread.
     """
     value = sum(weight * sample.mean() for weight, sample in parts)
     sizes = np.array([len(sample) for _, sample in parts])
@@ -122,6 +124,8 @@ def combination(parts: Sequence[tuple[float, Array]]) -> Estimate:
         return Estimate(value, math.nan, math.nan)
     df = errors.sum() ** 2 / (errors**2 / (sizes - 1)).sum()
     half = scipy.stats.t.ppf((1 + LEVEL) / 2, df) * math.sqrt(errors.sum())
+    alone = sum(weight**2 * variance / len(sample) for (weight, sample), variance in zip(parts, known, strict=False))
+    half = max(half, scipy.stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt(alone))
     return Estimate(value, value - half, value + half)
 
 

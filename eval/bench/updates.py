@@ -56,7 +56,8 @@ class Line:
     def __post_init__(self) -> None:
         self.learner, self.batch = self._learner(self.mode), random_batch(self.config, self.device)
         # Graphs are recorded in the first updates, one for each set of networks that wait.
-        self.untimed = (WARM_UP + 2) * math.lcm(*self.config.algo.delays().values())
+        self.period = math.lcm(*self.config.algo.delays().values())
+        self.untimed = (WARM_UP + 2) * self.period
         eager = self.learner if self.mode == "eager" else self._learner("eager")
         self.operations = count_operations(eager, self.batch)
         with Kernels() as self.kernels:
@@ -85,7 +86,10 @@ class Line:
         """One more update, beside what its operations and its bytes would take at the rates of now."""
         self.arithmetic.append(self.operations * seconds(product[0], self.device) / product[1])
         self.memory.append(self.kernels.bytes * seconds(copy[0], self.device) / copy[1])
-        self.update()  # untimed: in training the caches hold what the update before has left, not the copy's numbers
+        for _ in range(
+            self.period
+        ):  # untimed: in training the caches hold what the update before has left, not the copy's numbers
+            self.update()
         self.times.append(seconds(self.update, self.device))
 
     def result(self) -> dict[str, Any]:

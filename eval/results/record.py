@@ -7,10 +7,10 @@
     {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
 
 Entry i of an evaluation's lists is episode i. Where a task does not report success, "score" has what counts instead, each
-episode's return or D4RL's normalised score, and success is 0. The clock says, at each evaluation, how long the run's steps took
-up to there, without evaluations and pauses: it belongs to a machine, all else to the configuration. A run that was interrupted
-and resumed says some things twice, identically but for the clock; the last one counts. A torn last line is ignored. Nothing is
-learned from a record's path.
+episode's return or D4RL's normalised score, and success is 0. The clock says, at each evaluation, how long the run's steps
+took up to there, of all its seeds together, with compiling and without evaluations and pauses: it belongs to a machine, all
+else to the configuration. A run that was interrupted and resumed says some things twice, identically but for the clock; the
+last one counts. A torn last line is ignored. Nothing is learned from a record's path.
 """
 
 import hashlib

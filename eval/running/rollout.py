@@ -17,9 +17,9 @@ from envs.workers import Pool
 from eval.running.threads import one_thread
 
 TRAIN, EVALUATE = 0, 1  # the two families of episodes; no seed is shared between them
-Result = TypeVar("Result")
-
 LIVE = 5  # episodes that a worker runs side by side, one policy call a chunk for all of them
+
+Result = TypeVar("Result")
 
 
 def reset_seed(family: int, seed: int, episode: int) -> int:
@@ -104,14 +104,14 @@ class Arena:
         self.task, self.success_timing = find_task(task_name), success_timing
         self.envs: list[gymnasium.Env] = []
 
-    def first(self, count: int) -> list[gymnasium.Env]:
-        """So many environments."""
+    def environments(self, count: int) -> list[gymnasium.Env]:
+        """The first `count`."""
         while len(self.envs) < count:
             self.envs.append(self.task.make_env(self.success_timing))
         return self.envs[:count]
 
     def run(self, actor: Actor, seed: int, episodes: range) -> list[Episode]:
-        return rollouts(self.first(len(episodes)), actor, seed, episodes)
+        return rollouts(self.environments(len(episodes)), actor, seed, episodes)
 
     def close(self) -> None:
         for env in self.envs:
@@ -142,7 +142,10 @@ class Evaluator:
     def each(
         self, work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], stopping: Callable[[], bool] = bool
     ) -> Iterator[Result]:
-        """`work(arena, *job)` for every job, in order, as they are done; fewer once `stopping()` is true."""
+        """`work(arena, *job)` for every job, in order, as they are done; fewer once `stopping()` is true.
+
+        `work` is a function of a module, which other processes find by its name. Lost when a process ends that was not told to.
+        """
         if self._arena is not None:
             for job in jobs:
                 if stopping():

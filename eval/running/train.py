@@ -80,7 +80,7 @@ class Training:
         self.explorers: list[Explorer] = []
         self.done = {"offline": 0, "online": 0}  # steps
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
-        self.seconds = 0.0  # of steps
+        self.seconds: float | None = 0.0  # spent in steps, without evaluations and saving; None where a checkpoint does not say
         self.batch: Batch  # of the last update
         self.stop = False  # set it to leave after the current step
         self.waiting = Waiting()
@@ -129,7 +129,9 @@ class Training:
                 step, begun = self.done[phase] + 1, time.monotonic()
                 info = one_step(step)
                 self.waiting.look()
-                self.done[phase], self.seconds = step, self.seconds + time.monotonic() - begun
+                self.done[phase] = step
+                if self.seconds is not None:
+                    self.seconds += time.monotonic() - begun
                 bar.update()
                 if info is not None and (step % self.config.log_every == 0 or step == steps):
                     self._log(phase, step, info | self.learner.watch(self.batch.obs))
@@ -181,7 +183,8 @@ class Training:
         if len(episodes) < total:
             return "stopped"
         scores = []
-        self.record.write("clock", phase=phase, step=step, seconds=round(self.seconds, 1))
+        if self.seconds is not None:
+            self.record.write("clock", phase=phase, step=step, seconds=round(self.seconds, 1))
         for seed in actors:
             line = {"seed": seed, "phase": phase, "step": step, **self._outcome([e for e in episodes if e.seed == seed])}
             if self.evaluator:
@@ -220,7 +223,7 @@ class Training:
     def restore(self, state: dict[str, Any]) -> None:
         """Continue from what `save` saved."""
         self.done, self.evaluated = state["done"], state["evaluated"]
-        self.seconds = state.get("seconds", 0.0)  # of a checkpoint from before the clock
+        self.seconds = state.get("seconds")
         self.learner.load_state_dict(state["learner"])
         self.replay.load_state_dict(state["replay"])
         for seed, saved in zip(self.config.seeds, state["explorers"], strict=False):

@@ -1,6 +1,6 @@
 """What candidate chunks are worth in truth: each is executed from one state of an episode, and the policy goes on from there.
 
-The state is reached again by the episode's reset and its actions; from there every candidate's episode meets the same noise.
+The state is reached again by the episode's reset and its actions. After the chunk all meet the same noise.
 """
 
 from collections.abc import Sequence
@@ -28,10 +28,11 @@ class Candidates:
     episode: int
     step: int
     values: tuple[float, ...]
-    """Q(s, a), the mean over the ensemble."""
+    """Q(s, a), the mean over the ensemble, also of rules that act by a pessimistic value."""
     returns: tuple[float, ...]
-    """sum over k of gamma^k r, from the state to the end of the episode."""
+    """sum over k of gamma^k r, from the state to the end of the episode, be it a time limit, past which the critic looks."""
     success: tuple[bool, ...]
+    """From the state on."""
 
 
 def discounted(rewards: Sequence[float], discount: float) -> float:
@@ -51,16 +52,16 @@ def propose(actor: Actor, obs: np.ndarray, rng: np.random.Generator, count: int)
     return rearrange(samples, "1 n (h d) -> n h d", h=actor.algorithm.horizon).numpy(), values[0].numpy()
 
 
-def candidates(arena: Arena, actor: Actor, seed: int, episode: int, count: int, discount: float) -> Candidates:
+def try_candidates(arena: Arena, actor: Actor, seed: int, episode: int, count: int, discount: float) -> Candidates:
     """`count` candidates in a state of an evaluation episode, one of those in which a chunk begins, each as likely.
 
     ValueError for a simulator that does not come to the same state again.
     """
-    envs = arena.first(min(LIVE, count))
+    envs = arena.environments(min(LIVE, count))
     own = Rollout(envs[0], seed, episode)
     states, chunks = [], []
     while not own.done:
-        states.append((own.length, own.obs))
+        states.append((own.length, own.obs.copy()))
         chunks.append(act(actor, own.obs[None], [own.rng()])[0])
         own.follow(chunks[-1])
     rng = action_rng(WORTH, seed, episode, 0)
@@ -76,6 +77,7 @@ def candidates(arena: Arena, actor: Actor, seed: int, episode: int, count: int, 
                 rollout.follow(chunk)
             if not np.array_equal(rollout.obs, obs):
                 raise ValueError(f"episode {episode} is not the same again: after {step} equal actions it is in another state")
+            rollout.success = False
             rollout.follow(candidate)
         finish(running, actor)
         ended += running

@@ -55,7 +55,7 @@ def online_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
 def time_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     """Success over the minutes that training took, of the runs that say so, both as means over seeds.
 
-    Only runs of one machine can be compared. ValueError where no record has a clock.
+    Only runs of one machine, with as many seeds in a process, can be compared. ValueError where no record has a clock.
     """
     timed = data.dropna(subset="seconds")
     if timed.empty:

@@ -8,7 +8,7 @@ import scipy.stats
 
 from tables.__main__ import main
 from tables.claims import CLAIMS
-from tables.findings import AGREES, DISAGREES, UNCLEAR, conclusions, page, printed, verdict
+from tables.findings import AGREES, DISAGREES, PARTIAL, UNCLEAR, conclusions, page, printed, verdict
 from tables.sources.runs import files, load
 from tables.stats import Estimate, combination
 
@@ -28,6 +28,9 @@ def test_a_weighted_sum_of_means_is_welch_s_for_two():
     welch = scipy.stats.ttest_ind(a, b, equal_var=False)
     found = combination([(1.0, a), (-1.0, b)])
     assert found.value == a.mean() - b.mean() and found[1:] == pytest.approx(tuple(welch.confidence_interval()))
+    assert combination([(1.0, a), (-1.0, b)], [0.1, 0.1]) == found, "what is known is less than what is seen"
+    known = combination([(1.0, a), (-1.0, b)], [300.0, 400.0])
+    assert known.high - known.value == pytest.approx(1.96 * (300 / 3 + 400 / 4) ** 0.5, rel=1e-4)
     assert combination([(2.0, a)])[0] == 2 * a.mean() and np.isnan(combination([(1.0, a[:1])]).low)
     assert np.isnan(combination([(1.0, np.ones(3))]).low), "no spread shows nothing of a fourth seed"
 
@@ -39,9 +42,10 @@ def test_a_weighted_sum_of_means_is_welch_s_for_two():
         (CLONES, [(-3, -1)], DISAGREES),
         (CLONES, [(-1, 3)], UNCLEAR),
         (CLONES, [(np.nan, np.nan)], UNCLEAR),
-        (ROBUST, [(-4, 4), (-5, 1)], AGREES),
-        (ROBUST, [(-4, 4), (-6, 1)], UNCLEAR),
-        (ROBUST, [(-4, 4), (-9, -6)], DISAGREES),
+        (ROBUST, [(-4, 4), (-5, 1), (0, 1)], AGREES),
+        (ROBUST, [(-4, 4), (-6, 1), (0, 1)], UNCLEAR),
+        (ROBUST, [(-4, 4), (-5, 1)], PARTIAL),
+        (ROBUST, [(np.nan, np.nan), (-9, -6)], DISAGREES),
     ],
 )
 def test_a_verdict_is_where_intervals_lie(claim, intervals, said):
@@ -82,13 +86,22 @@ def test_some_rows_of_an_ablation_can_disagree_but_not_agree(write_run, tmp_path
     weight = {"changes": {"algo.elite_weight": 5.0}, "algo": {"elite_weight": 5.0, "num_elites": 4}}
     write_run("same", solved, preset="quick", **weight)
     said, finding, _ = conclusions(ROBUST, load(files([tmp_path])))[0]
-    assert (said, finding.row) == (UNCLEAR, "λ = 5.0")
+    assert (said, finding.row) == (PARTIAL, "λ = 5.0")
     write_run("worse", {seed: [0] * 4 for seed in solved} | {3: [0] * 4}, preset="quick", **weight)
-    assert conclusions(ROBUST, load(files([tmp_path])))[0][0] == UNCLEAR, "its interval reaches to the margin"
+    assert conclusions(ROBUST, load(files([tmp_path])))[0][0] == PARTIAL, "its interval reaches to the margin"
     narrow = {seed: [1] * 50 + [0] * (50 + seed) for seed in range(3)}
     write_run("default, later", narrow, preset="quick")
     write_run("worse, later", {seed: [0] * 99 + [1] for seed in range(3)} | {3: [0] * 98 + [1]}, preset="quick", **weight)
     assert conclusions(ROBUST, load(files([tmp_path])))[0][0] == DISAGREES
+
+
+def test_seeds_that_agree_by_chance_are_not_sure_beyond_their_episodes(write_run, tmp_path):
+    write_run("a", {seed: [1] * (8 + seed) + [0] * 2 for seed in range(2)}, method="dfp-no-top-k", preset="quick")
+    write_run("b", {seed: [1] + [0] * (9 + seed) for seed in range(2)}, method="mvp", preset="quick")
+    ((_, finding, _),) = conclusions(CLONES, load(files([tmp_path])))
+    rates, episodes = np.array([[80, 90 / 1.1], [10, 10 / 1.1]]), [10, 11]
+    noise = (rates * (100 - rates) / episodes).mean(1).sum()
+    assert finding.estimate.high - finding.estimate.value == pytest.approx(1.96 * (noise / 2) ** 0.5, rel=1e-3)
 
 
 def test_the_nearest_preset_counts_and_the_others_are_told(write_run, tmp_path):

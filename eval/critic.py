@@ -1,9 +1,12 @@
-"""What the critic's ranking is worth: `python -m eval.ranking RUN --states 50 --candidates 16`.
+"""What the critic's order of actions is worth: `python -m eval.critic RUN --states 50 --candidates 16`.
 
-In a state of each of so many evaluation episodes the policy's candidate chunks are ranked by the critic and by the simulator,
-which executes each of them and lets the policy go on. Printed is Spearman's rank correlation within a state, and what acting by
-the best of n candidates earns, by the critic's choice and by the simulator's, from there to the end of the episode. A line of
-kind "ranking" for each seed, with every number, goes to `evaluations.ndjson` beside the policies.
+In a state of each of so many evaluation episodes the critic puts the policy's candidate chunks in order, and the simulator
+executes each of them and lets the policy go on. Printed are Spearman's rank correlation within a state, and what acting by
+the best of n candidates earns from there to the end of the episode: as the critic chooses, and in hindsight. A line of kind
+"critic" for each seed, with every number, goes to `evaluations.ndjson` beside the policies.
+
+Each candidate is tried once, so its return has the noise of one episode. The best in hindsight is an upper bound, above what a
+perfect critic would earn, and the correlation a lower one.
 """
 
 import os
@@ -29,10 +32,18 @@ from eval.results.policy import find, read_actor
 from eval.results.provenance import commit, device_name, versions
 from eval.results.record import PHASES, Writer, identity
 from eval.running.rollout import Evaluator
-from eval.running.worth import Candidates, candidates
+from eval.running.worth import Candidates, try_candidates
+
+COLUMNS = {  # heading: by what a candidate is the best, and what is shown of it
+    "success (%)": ("values", "success"),
+    "return": ("values", "returns"),
+    "Q": ("values", "values"),
+    "return in hindsight": ("returns", "returns"),
+    "and its success (%)": ("returns", "success"),
+}
 
 
-def best_of(by: Sequence[float], worth: Sequence[float], n: int) -> float:
+def expected_best(by: Sequence[float], worth: Sequence[float], n: int) -> float:
     """The mean of `worth` at the best of n, `by` a value: over all subsets of n of the candidates."""
     order, total = np.argsort(by, kind="stable")[::-1], comb(len(by), n)
     return sum(comb(len(by) - 1 - rank, n - 1) / total * float(worth[i]) for rank, i in enumerate(order))
@@ -44,37 +55,30 @@ def correlations(states: Iterable[Candidates]) -> list[float]:
     return [float(spearmanr(state.values, state.returns).statistic) for state in told]
 
 
-def rows(states: Sequence[Candidates], count: int) -> list[list[Any]]:
-    """A line for n = 1, 2, 4, ...: success and return of the critic's choice and of the simulator's, and what the critic
-    thinks of its own."""
+def rows(states: Sequence[Candidates], count: int) -> list[list[str]]:
+    """A line for the best of n = 1, 2, 4, ... candidates: the columns' means over states."""
 
     def mean(by: str, worth: str, n: int) -> float:
-        return fmean(best_of(getattr(state, by), getattr(state, worth), n) for state in states)
+        return fmean(expected_best(getattr(state, by), getattr(state, worth), n) for state in states)
+
+    def text(by: str, worth: str, n: int) -> str:
+        return f"{100 * mean(by, worth, n):.0f}" if worth == "success" else f"{mean(by, worth, n):.2f}"
 
     sizes = [2**k for k in range(count.bit_length()) if 2**k <= count]
-    return [
-        [
-            n,
-            *(f"{100 * mean(by, 'success', n):.0f}" for by in ("values", "returns")),
-            *(
-                f"{mean(by, worth, n):.2f}"
-                for by, worth in (("values", "returns"), ("returns", "returns"), ("values", "values"))
-            ),
-        ]
-        for n in sizes
-    ]
+    return [[str(n), *(text(by, worth, n) for by, worth in COLUMNS.values())] for n in sizes]
 
 
 def line(policy: Policy, states: Sequence[Candidates], first: int) -> dict[str, Any]:
     """What is kept of a measurement."""
-    about = policy.about
+    about, algo = policy.about, policy.config.algo
     rho = correlations(states)
     return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "eval.ranking", *sys.argv[1:]]),
+        "command": shlex.join(["python", "-m", "eval.critic", *sys.argv[1:]]),
         "record": identity(about.run),
         **{name: getattr(about, name) for name in ("seed", "phase", "step", "sha256")},
         "first": first,
+        "discount": getattr(algo, "discount", None),
         "spearman": round(fmean(rho), 4) if rho else None,
         "states": [{name: list(v) if isinstance(v, tuple) else v for name, v in vars(state).items()} for state in states],
         "versions": versions(),
@@ -84,7 +88,7 @@ def line(policy: Policy, states: Sequence[Candidates], first: int) -> dict[str, 
 
 
 def report(policy: Policy, states: Sequence[Candidates], count: int) -> str:
-    head = ["best of", "critic's: success (%)", "simulator's", "critic's: return", "simulator's", "Q of the critic's"]
+    """A seed's table, and the correlation with its interval over states."""
     rho = correlations(states)
     said = f"no state of {len(states)} tells candidates apart"
     if rho:
@@ -93,11 +97,11 @@ def report(policy: Policy, states: Sequence[Candidates], count: int) -> str:
         said = (
             f"Spearman's rho of Q and return: {mean:.2f} ({interval}), {len(rho)} of {len(states)} states tell candidates apart"
         )
-    return f"{policy.about.name}\n\n{tabulate(rows(states, count), head, disable_numparse=True)}\n\n{said}"
+    return f"{policy.about.name}\n\n{tabulate(rows(states, count), ['best of', *COLUMNS], disable_numparse=True)}\n\n{said}"
 
 
 def main() -> None:
-    parser = Parser(prog="python -m eval.ranking", description=first_line(__doc__))
+    parser = Parser(prog="python -m eval.critic", description=first_line(__doc__))
     parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
     parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
     parser.add_argument("--seed", type=int, help="default: every seed")
@@ -110,8 +114,10 @@ def main() -> None:
     found = find(options.run, options.phase, options.seed, options.step)
     policies = [Policy(about, *read_actor(about, act="policy")) for about in found]
     task, config = policies[0].task, policies[0].config
-    if not isinstance(config.algo, ActorCritic) or "critic" not in policies[0].actor.modules:
-        raise ValueError(f"{found[0].path}: it was kept without a critic, since it does not choose among samples")
+    if not isinstance(config.algo, ActorCritic):
+        raise ValueError(f"{found[0].path}: its rule has no critic")
+    if "critic" not in policies[0].actor.modules:
+        raise ValueError(f"{found[0].path}: it was kept without its critic, which was not needed to act")
     path = found[0].path.with_name(EVALUATIONS)
     refuse_unwritable(path)
 
@@ -119,13 +125,14 @@ def main() -> None:
     jobs = [(p.actor, p.about.seed, e, options.candidates, config.algo.discount) for p in policies for e in episodes]
     evaluator = Evaluator(task, config.success_timing, options.workers)
     try:
-        states = list(progress(evaluator.each(candidates, jobs), desc="states", total=len(jobs), leave=False, unit="state"))
+        running = evaluator.each(try_candidates, jobs)
+        states = list(progress(running, desc="states", total=len(jobs), leave=False, unit="state"))
     finally:
         evaluator.close()
     writer = Writer(path)
     for place, policy in enumerate(policies):
         own = states[place * options.states : (place + 1) * options.states]
-        writer.write("ranking", **line(policy, own, options.first))
+        writer.write("critic", **line(policy, own, options.first))
         print(report(policy, own, options.candidates), end="\n\n")
     print(f"every number: {path}")
 

@@ -1,4 +1,4 @@
-"""`python -m eval.ranking`: the critic's order of candidates beside the simulator's."""
+"""`python -m eval.critic`: the critic's order of candidates beside what came of them."""
 
 import json
 import sys
@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from envs.command import run_command
-from eval import ranking
+from eval import critic
+from eval.critic import correlations, expected_best
 from eval.policy import load
-from eval.ranking import best_of, correlations
 from eval.running.rollout import Arena
-from eval.running.worth import Candidates, candidates, discounted
+from eval.running.worth import Candidates, discounted, try_candidates
 
 
 @pytest.fixture
@@ -20,8 +20,8 @@ def measured(monkeypatch, capsys):
     """The command's lines in the file beside the policies, and what it printed."""
 
     def start(where, *options: str):
-        monkeypatch.setattr(sys, "argv", ["ranking", str(where), "--workers", "0", *options])
-        run_command(ranking.main)
+        monkeypatch.setattr(sys, "argv", ["critic", str(where), "--workers", "0", *options])
+        run_command(critic.main)
         (path,) = where.rglob("evaluations.ndjson")
         return [json.loads(line) for line in path.read_text().splitlines()], capsys.readouterr().out
 
@@ -33,7 +33,7 @@ def test_the_best_of_n_is_the_mean_over_all_subsets():
     values, worth = rng.normal(size=(2, 6))
     for n in (1, 2, 4, 6):
         chosen = [worth[max(subset, key=lambda i: values[i])] for subset in combinations(range(6), n)]
-        assert best_of(values, worth, n) == pytest.approx(np.mean(chosen))
+        assert expected_best(values, worth, n) == pytest.approx(np.mean(chosen))
 
 
 def test_states_in_which_all_come_to_the_same_say_nothing():
@@ -46,11 +46,11 @@ def test_a_candidate_s_return_is_that_of_executing_it_and_going_on(kept_policy):
     """On the chain a chunk of H actions and what the policy does from there; the state is the middle of an episode."""
     policy = load(kept_policy("probe-chain"))
     arena = Arena("probe-chain", "post")
-    found = [candidates(arena, policy.actor, 0, episode, 7, 0.9) for episode in range(12)]
+    found = [try_candidates(arena, policy.actor, 0, episode, 7, 0.9) for episode in range(12)]
     assert any(state.step > 0 for state in found) and len({state.step for state in found}) > 1
-    again = candidates(arena, policy.actor, 0, 3, 7, 0.9)
+    again = try_candidates(arena, policy.actor, 0, 3, 7, 0.9)
     assert again == found[3], "an episode is its number's"
-    fewer = candidates(arena, policy.actor, 0, 3, 2, 0.9)
+    fewer = try_candidates(arena, policy.actor, 0, 3, 2, 0.9)
     assert fewer.returns == found[3].returns[:2], "a candidate's episode does not depend on the others"
     assert discounted([1.0, 2.0, 4.0], 0.5) == 3.0
 
@@ -58,15 +58,15 @@ def test_a_candidate_s_return_is_that_of_executing_it_and_going_on(kept_policy):
 def test_every_seed_s_states_are_kept_and_printed(tiny, measured):
     _, run = tiny(*"--task probe-bandit --algo.horizon 1 --seeds 0 3".split())
     lines, printed = measured(run.path.parent, "--states", "5", "--candidates", "4")
-    assert [(line["kind"], line["seed"], len(line["states"])) for line in lines] == [("ranking", 0, 5), ("ranking", 3, 5)]
+    assert [(line["kind"], line["seed"], len(line["states"])) for line in lines] == [("critic", 0, 5), ("critic", 3, 5)]
     assert "best of" in printed and "Spearman's rho" in printed
     for state in lines[0]["states"]:
         values, returns = state["values"], state["returns"]
         for n in (2, 4):
-            assert min(returns) <= best_of(values, returns, n) <= best_of(returns, returns, n) <= max(returns) < 1.5
+            assert min(returns) <= expected_best(values, returns, n) <= expected_best(returns, returns, n) <= max(returns) < 1.5
 
 
 def test_a_policy_without_a_critic_is_refused(kept_policy, refused, monkeypatch):
     path = kept_policy("probe-chain", algo="fql", backbone="flow")
-    monkeypatch.setattr(sys, "argv", ["ranking", path])
-    assert "without a critic" in refused(path, main=lambda options: run_command(ranking.main))
+    monkeypatch.setattr(sys, "argv", ["critic", path])
+    assert "without its critic" in refused(path, main=lambda options: run_command(critic.main))
