@@ -23,7 +23,8 @@ def meanflow_loss(u: Field, action: Tensor, noise: Tensor, r: Tensor, t: Tensor)
     action, noise [..., a]; r <= t [..., 1]. Returns [..., a]. At r = t it is flow matching.
     """
     z, v = (1 - t) * action + t * noise, noise - action
-    mean_velocity, du_dt = torch.func.jvp(u, (z, r, t), (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
+    at = (z, r.clone(), t.clone())  # the compiler takes no views here, and one seed's times are a view of all seeds'
+    mean_velocity, du_dt = torch.func.jvp(u, at, (v, torch.zeros_like(r), torch.ones_like(t)))[:2]
     return (mean_velocity - (v - (t - r) * du_dt).detach()).square()
 
 

@@ -50,7 +50,7 @@ def test_slow_networks_follow_the_parameters_from_before_the_step(
     ("algorithm", "backbone", "seeds", "backend"),
     [
         ("dfp", "drifting", (0, 1), "aot_eager"),
-        ("dfp", "meanflow", (0,), "eager"),
+        ("dfp", "meanflow", (0, 1), "eager"),
         ("rebrac", "deterministic", (0,), "eager"),
         ("srpo", "diffusion", (0,), "eager"),
     ],
@@ -64,11 +64,11 @@ def test_a_compiled_update_is_one_graph_and_the_eager_one(
     seeds: tuple[int, ...],
     backend: str,
 ):
-    """Several seeds as on a GPU, one as on a CPU; `fullgraph` raises at what cannot be traced. Neither backend generates code,
-    but aot_eager traces the backward pass as well."""
+    """The first as on a GPU, where seeds are mapped over, the others as on a CPU; `fullgraph` raises at what cannot be traced.
+    Neither backend generates code, but aot_eager traces the backward pass as well."""
     traced = CompileCounterWithBackend(backend)
     monkeypatch.setattr(torch, "compile", partial(torch.compile, backend=traced, fullgraph=True))
-    monkeypatch.setattr("algos.learner.learner.is_gpu", lambda device: len(seeds) > 1)
+    monkeypatch.setattr("algos.learner.learner.is_gpu", lambda device: backend == "aot_eager")
     options = {"seeds": seeds, "critic_depth": 1}
     eager, compiled = (tiny_learner(algorithm, backbone, compile=compile, **options) for compile in (False, True))
     for each in (eager, compiled):
