@@ -14,8 +14,8 @@ from eval.config.configure import configure
 BUDGET = {
     ("bfn", 1): 338,
     ("fql", 1): 424,
-    ("mvp", 1): 336,
-    ("mvp-top-k", 1): 392,
+    ("mvp", 1): 338,
+    ("mvp-top-k", 1): 394,
     ("dfp-no-top-k", 1): 261,
     ("dfp", 1): 366,
     ("bc", 1): 46,
