@@ -10,12 +10,8 @@ perfect critic would earn, and the correlation a lower one.
 """
 
 import os
-import shlex
-import sys
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
 from math import comb
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -26,11 +22,11 @@ from tabulate import tabulate
 
 from algos.base import ActorCritic
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
-from eval.evaluate import EVALUATIONS, average, refuse_unwritable, step_or_word
+from eval.evaluate import average
 from eval.policy import Policy
+from eval.results.again import EVALUATIONS, add_policy, add_step, origin, refuse_unwritable
 from eval.results.policy import find, read_actor
-from eval.results.provenance import commit, device_name, versions
-from eval.results.record import PHASES, Writer, identity
+from eval.results.record import Writer
 from eval.running.rollout import Evaluator
 from eval.running.worth import Candidates, try_candidates
 
@@ -70,20 +66,13 @@ def rows(states: Sequence[Candidates], count: int) -> list[list[str]]:
 
 def line(policy: Policy, states: Sequence[Candidates], first: int) -> dict[str, Any]:
     """What is kept of a measurement."""
-    about, algo = policy.about, policy.config.algo
     rho = correlations(states)
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "eval.critic", *sys.argv[1:]]),
-        "record": identity(about.run),
-        **{name: getattr(about, name) for name in ("seed", "phase", "step", "sha256")},
+        **origin(policy.about, "eval.critic"),
         "first": first,
-        "discount": getattr(algo, "discount", None),
+        "discount": getattr(policy.config.algo, "discount", None),
         "spearman": round(fmean(rho), 4) if rho else None,
         "states": [{name: list(v) if isinstance(v, tuple) else v for name, v in vars(state).items()} for state in states],
-        "versions": versions(),
-        "commit": commit(),
-        "device": device_name("cpu"),
     }
 
 
@@ -102,10 +91,8 @@ def report(policy: Policy, states: Sequence[Candidates], count: int) -> str:
 
 def main() -> None:
     parser = Parser(prog="python -m eval.critic", description=first_line(__doc__))
-    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
-    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
-    parser.add_argument("--seed", type=int, help="default: every seed")
-    parser.add_argument("--step", type=step_or_word, default="last", help="last, best (as recorded), or a step's number")
+    add_policy(parser, seed="every seed")
+    add_step(parser)
     parser.add_argument("--states", type=positive, default=50, help="episodes, in each of which one state is chosen")
     parser.add_argument("--first", type=non_negative, default=0, help="number of the first episode")
     parser.add_argument("--candidates", type=positive, default=16, metavar="N", help="of a state")

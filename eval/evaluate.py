@@ -6,10 +6,8 @@ it with the recorded evaluation.
 """
 
 import os
-import shlex
 import sys
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from math import hypot, inf
 from pathlib import Path
 from statistics import fmean, stdev
@@ -25,17 +23,12 @@ from eval import video
 from eval.config.config import Act
 from eval.pictures import open_renderer
 from eval.policy import Policy
+from eval.results.again import EVALUATIONS, add_policy, add_step, origin, refuse_unwritable
 from eval.results.policy import ACTING, About, find, read_actor
-from eval.results.provenance import commit, device_name, versions
-from eval.results.record import PHASES, Writer, identity, scored_by
+from eval.results.record import Writer, scored_by
 from eval.running.rollout import Episode, Evaluator
 
-EVALUATIONS = "evaluations.ndjson"
 CHOOSING = ("best_of", "num_samples")  # the options of algorithms that choose the best of N samples to act
-
-
-def step_or_word(text: str) -> int | str:
-    return text if text in ("last", "best") else int(text)
 
 
 def best_of(about: About, n: int | None) -> dict[str, int]:
@@ -46,14 +39,6 @@ def best_of(about: About, n: int | None) -> dict[str, int]:
     if not names:
         raise ValueError(f"--best-of {n}: {about.run['config']['algo']['name']} acts by its one sample")
     return {names[0]: n}
-
-
-def refuse_unwritable(path: Path) -> None:
-    """OSError for a file that cannot be appended to; none is left where none was."""
-    new = not path.exists()
-    path.open("ab").close()
-    if new:
-        path.unlink()
 
 
 def compare(policy: Policy, again: Sequence[Episode], same: bool) -> list[str]:
@@ -98,29 +83,21 @@ def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> 
     """What is kept of an evaluation."""
     about = policy.about
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "eval.evaluate", *sys.argv[1:]]),
-        "record": identity(about.run),
-        **{name: getattr(about, name) for name in ("seed", "phase", "step", "sha256")},
+        **origin(about, "eval.evaluate"),
         **{name: policy.config.to_json()[name] for name in ("algo", *ACTING)},
         "success_timing": timing,
         "first": episodes[0].episode,
         "success": [int(e.success) for e in episodes],
         "return": [round(e.total_reward, 6) for e in episodes],
         "length": [e.length for e in episodes],
-        "versions": versions(),
-        "commit": commit(),
-        "device": device_name("cpu"),
         "kernel": about.run.get("kernel"),
     }
 
 
 def main() -> None:
     parser = Parser(prog="python -m eval.evaluate", description=first_line(__doc__))
-    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
-    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
-    parser.add_argument("--seed", type=int, help="default: every seed")
-    parser.add_argument("--step", type=step_or_word, default="last", help="last, best (as recorded), or a step's number")
+    add_policy(parser, seed="every seed")
+    add_step(parser)
     parser.add_argument("--episodes", type=positive, help="of each seed (default: as many as recorded)")
     parser.add_argument("--first", type=non_negative, default=0, help="number of the first; training evaluated those from 0 on")
     parser.add_argument("--best-of", type=positive, metavar="N", help="act by the best of N samples (default: as trained)")

@@ -23,7 +23,8 @@ from algos.qgbs import QGBS
 from envs.command import Parser, first_line, import_extra, run_command
 from envs.files.whole import staged
 from eval.policy import Policy, load
-from eval.results.record import PHASES, identity
+from eval.results.again import add_policy, place
+from eval.results.record import identity
 
 Part = Literal["choice", "actor"]
 Format = Literal["onnx", "torch"]
@@ -129,9 +130,7 @@ def compare(function: Function, actor: Actor, obs_dim: int) -> Agreement:
 
 def main() -> None:
     parser = Parser(prog="python -m eval.export", description=first_line(__doc__))
-    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
-    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
-    parser.add_argument("--seed", type=int, help="default: the run's first")
+    add_policy(parser)
     parser.add_argument("--format", choices=get_args(Format), default="onnx", help="default: onnx")
     parser.add_argument("--part", choices=get_args(Part), default="choice", help="choice: as evaluated; actor: one sample")
     parser.add_argument("--out", type=Path, required=True, metavar="FILE")
@@ -140,8 +139,13 @@ def main() -> None:
     policy = load(options.run, options.phase, options.seed)
     actor, obs_dim = part_of(policy, options.part), policy.task.obs_dim
     shapes = {"obs": [obs_dim], "noise": list(actor.noise_shape()), "chunk": [actor.algorithm.horizon, policy.task.action_dim]}
-    place = {name: getattr(policy.about, name) for name in ("seed", "phase", "step")}
-    about = {"record": identity(policy.about.run), **place, "part": options.part, **shapes, "config": policy.config.to_json()}
+    about = {
+        "record": identity(policy.about.run),
+        **place(policy.about),
+        "part": options.part,
+        **shapes,
+        "config": policy.config.to_json(),
+    }
     with staged(options.out) as (whole,):
         data = write(trace(actor, obs_dim), about)
         agreement = compare(read(data), actor, obs_dim)

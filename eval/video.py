@@ -16,6 +16,7 @@ from envs.files.whole import staged
 from envs.task import SuccessTiming, Task
 from eval.pictures import film, find_renderer, open_renderer, outcome, write
 from eval.policy import Policy, load
+from eval.results.again import add_policy, place
 from eval.results.policy import kept
 from eval.results.record import PHASES, identity
 from eval.running.rollout import Episode
@@ -67,7 +68,7 @@ def show(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming, pat
         films = [film(policy, e.episode, timing) for e in episodes]
         about = {
             "record": identity(policy.about.run),
-            **{name: getattr(policy.about, name) for name in ("seed", "phase", "step")},
+            **place(policy.about),
             "task": policy.task.name,
             "camera": policy.task.camera,
             "episodes": [{"episode": f.episode.episode, "success": f.episode.success} for f in films],
@@ -120,10 +121,8 @@ def add_show(parser: argparse.ArgumentParser) -> None:
 
 def main() -> None:
     parser = Parser(prog="python -m eval.video", description=first_line(__doc__))
-    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
+    add_policy(parser)
     parser.add_argument("--out", type=Path, nargs="+", required=True, metavar="FILE", help="files ending in .mp4, .gif or .png")
-    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
-    parser.add_argument("--seed", type=int, help="default: the run's first")
     add_show(parser)
     options = parser.parse_args()
     check_files(options.out)

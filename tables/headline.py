@@ -42,9 +42,8 @@ def headline(
 ) -> Result:
     """The table of a preset, or of the nearest one that has runs. `beside` lays the published numbers next to ours."""
     chosen = preset or nearest(name, runs, benches)
-    result = (
-        from_records(name, runs, benches, chosen, mixed) if preset else of_tasks_with_runs(name, runs, benches, chosen, mixed)
-    )
+    make = from_records if preset else of_tasks_with_runs
+    result = make(name, runs, benches, chosen, mixed)
     if not preset and name in COMPARABLE and chosen != "paper":
         size, rest = deviations(chosen, TABLES[name].protocol)
         result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")

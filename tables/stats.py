@@ -124,7 +124,8 @@ def combination(parts: Sequence[tuple[float, Array]], known: Sequence[float] = (
         return Estimate(value, math.nan, math.nan)
     df = errors.sum() ** 2 / (errors**2 / (sizes - 1)).sum()
     half = scipy.stats.t.ppf((1 + LEVEL) / 2, df) * math.sqrt(errors.sum())
-    alone = sum(weight**2 * variance / len(sample) for (weight, sample), variance in zip(parts, known, strict=False))
+    each = zip(parts, known or [0.0] * len(parts), strict=True)
+    alone = sum(weight**2 * variance / len(sample) for (weight, sample), variance in each)
     half = max(half, scipy.stats.norm.ppf((1 + LEVEL) / 2) * math.sqrt(alone))
     return Estimate(value, value - half, value + half)
 

@@ -86,9 +86,7 @@ class Line:
         """One more update, beside what its operations and its bytes would take at the rates of now."""
         self.arithmetic.append(self.operations * seconds(product[0], self.device) / product[1])
         self.memory.append(self.kernels.bytes * seconds(copy[0], self.device) / copy[1])
-        for _ in range(
-            self.period
-        ):  # untimed: in training the caches hold what the update before has left, not the copy's numbers
+        for _ in range(self.period):  # untimed: in training the caches hold what an update has left, not the copy's numbers
             self.update()
         self.times.append(seconds(self.update, self.device))
 

@@ -49,8 +49,12 @@ class Rollout:
     def __init__(self, env: gymnasium.Env, seed: int, episode: int):
         self.env, self.seed, self.episode = env, seed, episode
         self.obs, _ = env.reset(seed=reset_seed(EVALUATE, seed, episode))
-        self.total_reward, self.length, self.success, self.done = 0.0, 0, False, False
+        self.total_reward, self.success, self.done = 0.0, False, False
         self.rewards: list[float] = []
+
+    @property
+    def length(self) -> int:
+        return len(self.rewards)
 
     def rng(self) -> np.random.Generator:
         """The noise of the next policy call."""
@@ -63,7 +67,7 @@ class Rollout:
                 return
             self.obs, reward, terminated, truncated, info = self.env.step(action)
             self.rewards.append(float(reward))
-            self.total_reward, self.length = self.total_reward + float(reward), self.length + 1
+            self.total_reward += float(reward)
             self.success, self.done = self.success or info["success"], terminated or truncated
 
     def outcome(self) -> Episode:

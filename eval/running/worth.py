@@ -3,7 +3,6 @@
 The state is reached again by the episode's reset and its actions. After the chunk all meet the same noise.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ import torch
 from einops import rearrange
 
 from algos.base import ActorCritic
-from algos.critic import pessimistic
+from algos.critic import chunk_return
 from algos.learner import Actor
 from algos.learner.binding import by_name
 from algos.learner.standardize import seen
@@ -35,10 +34,6 @@ class Candidates:
     """From the state on."""
 
 
-def discounted(rewards: Sequence[float], discount: float) -> float:
-    return float(sum(reward * discount**k for k, reward in enumerate(rewards)))
-
-
 @torch.no_grad()
 def propose(actor: Actor, obs: np.ndarray, rng: np.random.Generator, count: int) -> tuple[np.ndarray, np.ndarray]:
     """Samples of the policy in a state, none of them chosen, [count, H, action_dim], and the critic's values [count]."""
@@ -48,7 +43,7 @@ def propose(actor: Actor, obs: np.ndarray, rng: np.random.Generator, count: int)
     state = seen(nets, torch.from_numpy(obs)[None])[:, None]
     with one_thread():
         samples = actor.algorithm.generate(nets, state, noise)
-        values = pessimistic(nets.critic(state, samples), 0.0)
+        values = nets.critic(state, samples).mean(0)
     return rearrange(samples, "1 n (h d) -> n h d", h=actor.algorithm.horizon).numpy(), values[0].numpy()
 
 
@@ -81,5 +76,5 @@ def try_candidates(arena: Arena, actor: Actor, seed: int, episode: int, count: i
             rollout.follow(candidate)
         finish(running, actor)
         ended += running
-    returns = tuple(discounted(rollout.rewards[step:], discount) for rollout in ended)
+    returns = tuple(float(chunk_return(torch.tensor(rollout.rewards[step:]), discount)) for rollout in ended)
     return Candidates(episode, step, tuple(map(float, values)), returns, tuple(bool(rollout.success) for rollout in ended))

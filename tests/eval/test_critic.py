@@ -11,8 +11,8 @@ from envs.command import run_command
 from eval import critic
 from eval.critic import correlations, expected_best
 from eval.policy import load
-from eval.running.rollout import Arena
-from eval.running.worth import Candidates, discounted, try_candidates
+from eval.running.rollout import Arena, action_rng
+from eval.running.worth import WORTH, Candidates, propose, try_candidates
 
 
 @pytest.fixture
@@ -42,17 +42,25 @@ def test_states_in_which_all_come_to_the_same_say_nothing():
     assert correlations([told, silent]) == [pytest.approx(1)]
 
 
-def test_a_candidate_s_return_is_that_of_executing_it_and_going_on(kept_policy):
-    """On the chain a chunk of H actions and what the policy does from there; the state is the middle of an episode."""
+def test_returns_count_from_the_state_to_the_end_of_the_episode(kept_policy):
+    """On the chain: leaving state 7 earns 1, whatever is done."""
     policy = load(kept_policy("probe-chain"))
-    arena = Arena("probe-chain", "post")
-    found = [try_candidates(arena, policy.actor, 0, episode, 7, 0.9) for episode in range(12)]
-    assert any(state.step > 0 for state in found) and len({state.step for state in found}) > 1
-    again = try_candidates(arena, policy.actor, 0, 3, 7, 0.9)
-    assert again == found[3], "an episode is its number's"
-    fewer = try_candidates(arena, policy.actor, 0, 3, 2, 0.9)
-    assert fewer.returns == found[3].returns[:2], "a candidate's episode does not depend on the others"
-    assert discounted([1.0, 2.0, 4.0], 0.5) == 3.0
+    found = [try_candidates(Arena("probe-chain", "post"), policy.actor, 0, episode, 7, 0.9) for episode in range(6)]
+    assert len({state.step for state in found}) > 1
+    for state in found:
+        assert state.returns == pytest.approx([0.9 ** (7 - state.step)] * 7) and all(state.success)
+
+
+def test_each_candidate_s_return_is_its_own(kept_policy):
+    """On the bandit: its reward. A candidate's episode is its number's, however many there are."""
+    policy, arena = load(kept_policy("probe-bandit")), Arena("probe-bandit", "post")
+    for episode in range(3):
+        state = try_candidates(arena, policy.actor, 0, episode, 7, 0.9)
+        rng = action_rng(WORTH, 0, episode, 0)
+        rng.integers(1)  # the state: there is one
+        actions, values = propose(policy.actor, np.zeros(1, np.float32), rng, 7)
+        assert state.returns == pytest.approx([policy.task.reward(chunk[0]) for chunk in actions])
+        assert state.values == pytest.approx(values) and len(set(state.returns)) > 1
 
 
 def test_every_seed_s_states_are_kept_and_printed(tiny, measured):

@@ -1,0 +1,57 @@
+"""What commands on a kept policy share: how it is named on the command line, and what they write beside the policies."""
+
+import shlex
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from envs.command import Parser
+from eval.results.policy import About
+from eval.results.provenance import commit, device_name, versions
+from eval.results.record import PHASES, identity
+
+EVALUATIONS = "evaluations.ndjson"
+
+
+def add_policy(parser: Parser, seed: str = "the run's first") -> None:
+    """Which policy; `seed` says in words which seed it is when none is named."""
+    parser.add_argument("run", type=Path, help="a run's folder, a folder of runs (its newest) or a policy file")
+    parser.add_argument("--phase", choices=PHASES, help="default: the last that was kept")
+    parser.add_argument("--seed", type=int, help=f"default: {seed}")
+
+
+def add_step(parser: Parser) -> None:
+    """Which of those that a phase has kept."""
+    parser.add_argument("--step", type=step_or_word, default="last", help="last, best (as recorded), or a step's number")
+
+
+def step_or_word(text: str) -> int | str:
+    return text if text in ("last", "best") else int(text)
+
+
+def place(about: About) -> dict[str, Any]:
+    """Which policy of its run it is."""
+    return {name: getattr(about, name) for name in ("seed", "phase", "step")}
+
+
+def origin(about: About, module: str) -> dict[str, Any]:
+    """What a line says of how it came about: which policy, this command of `module`, what it ran with."""
+    return {
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
+        "record": identity(about.run),
+        **place(about),
+        "sha256": about.sha256,
+        "versions": versions(),
+        "commit": commit(),
+        "device": device_name("cpu"),
+    }
+
+
+def refuse_unwritable(path: Path) -> None:
+    """OSError for a file that cannot be appended to; none is left where none was."""
+    new = not path.exists()
+    path.open("ab").close()
+    if new:
+        path.unlink()
