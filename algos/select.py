@@ -1,6 +1,7 @@
 """Preferring actions by their value: best-of-N, top-K and advantage weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -12,6 +13,7 @@ from backbones.nets import lowered
 
 Precision = Literal["float32", "bfloat16"]
 
+CHOOSING = ("best_of", "num_samples")  # the options that say of how many samples the best acts
 NO_CHOICE = "it chooses among samples, and a deterministic policy's are all the same"
 
 
@@ -19,6 +21,11 @@ def refuse_slow(algorithm: Any, device: str) -> None:
     """ValueError where an algorithm ranks in a precision that is no faster here: that is all it is for."""
     if getattr(algorithm, "ranking", "float32") == "bfloat16" and device == "cpu" and not has_bfloat16():
         raise ValueError("algo.ranking 'bfloat16': this processor has no such products, they take AVX-512; use float32")
+
+
+def one_sample(algorithm: Any) -> Any:
+    """The rule, acting by one sample that no critic chose; equal to the rule where it never chooses."""
+    return replace(algorithm, **{name: 1 for name in CHOOSING if hasattr(algorithm, name)})
 
 
 def take(candidates: Tensor, index: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ import scipy.stats
 import torch
 from tabulate import tabulate
 
+from algos.select import CHOOSING
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
 from envs.task import SuccessTiming
 from eval import video
@@ -27,8 +28,6 @@ from eval.results.again import EVALUATIONS, add_policy, add_step, origin, refuse
 from eval.results.policy import ACTING, About, find, read_actor
 from eval.results.record import Writer, scored_by
 from eval.running.rollout import Episode, Evaluator
-
-CHOOSING = ("best_of", "num_samples")  # the options of algorithms that choose the best of N samples to act
 
 
 def best_of(about: About, n: int | None) -> dict[str, int]:

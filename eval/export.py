@@ -11,13 +11,13 @@ import json
 import logging
 import warnings
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor, nn
 
+from algos import select
 from algos.learner import Actor
 from algos.qgbs import QGBS
 from envs.command import Parser, first_line, import_extra, run_command
@@ -31,7 +31,6 @@ Format = Literal["onnx", "torch"]
 Function = Callable[[Tensor, Tensor], Tensor]  # obs and noise to chunks
 CHECKED, TOLERANCE = 1000, 1e-5
 TIES = 5  # of the checked: candidates that the critic values alike are chosen by rounding
-SINGLE = {"best_of": 1, "num_samples": 1}  # whichever an algorithm has: it acts by one sample
 
 
 class Agreement(NamedTuple):
@@ -67,8 +66,7 @@ def part_of(policy: Policy, part: Part) -> Actor:
 def one_sample(actor: Actor) -> Actor:
     """The same networks, acting by a single sample."""
     algo: Any = actor.algorithm.algorithm if isinstance(actor.algorithm, QGBS) else actor.algorithm
-    single = replace(algo, **{name: one for name, one in SINGLE.items() if hasattr(algo, name)})
-    return Actor(single, actor.policies, actor.modules, actor.chunk_dim)
+    return actor.by(select.one_sample(algo))
 
 
 def examples(actor: Actor, obs_dim: int, n: int) -> tuple[Tensor, Tensor]:

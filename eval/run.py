@@ -105,7 +105,9 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     evaluator = Evaluator(config.task, config.success_timing, options.workers) if config.task.simulated else None
     apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
     checkpoint, keep = writer.path.with_name(CHECKPOINT), Keeper(writer.path, options.keep_policies)
-    training = Training(config, dataset, writer, evaluator, checkpoint, device, options.compile, graph, apart, keep)
+    training = Training(
+        config, dataset, writer, evaluator, checkpoint, device, options.compile, graph, apart, keep, options.one_sample_episodes
+    )
     if resumed:
         start = {key: value for key, value in start.items() if key not in ("schema", "config", "digest")}
     writer.write("resume" if resumed else "start", **start)
@@ -195,9 +197,11 @@ def summary(run: record.Run) -> str:
     for seed in run.start["config"]["seeds"]:
         ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
         rates = [f"{record.score(e):.1f}" if e else "-" for e in ends.values()]
-        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
+        alone = [f"{record.of_one_sample(e):.1f}" for e in ends.values() if e and "one_sample" in e]
+        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e), *[" → ".join(alone)] * bool(alone)])
     by = record.scored_by(run.start)
-    return tabulate(rows, headers=["seed", f"offline {by}", f"online {by}", "episodes"], disable_numparse=True)
+    headers = ["seed", f"offline {by}", f"online {by}", "episodes", "one sample"]
+    return tabulate(rows, headers[: len(rows[0])], disable_numparse=True)
 
 
 def plot(run: record.Run) -> Path:

@@ -46,3 +46,7 @@ class Actor:
         algorithm's place."""
         own = {name: deepcopy(module).to("cpu") for name, module in self.modules.items()}
         return Actor(acting or self.algorithm, self.policies, own, self.chunk_dim)
+
+    def by(self, acting: Algorithm | QGBS) -> "Actor":
+        """The same networks, in the same memory; `acting` acts."""
+        return Actor(acting, self.policies, self.modules, self.chunk_dim)

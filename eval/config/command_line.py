@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 from algos.base import Algorithm
 from backbones.base import Backbone, names
-from envs.command import Parser
+from envs.command import Parser, non_negative
 from envs.task import Protocol
 from eval.config.config import Config, name_of
 from eval.config.configure import configure
@@ -93,6 +93,14 @@ def add_where_and_how(parser: argparse.ArgumentParser) -> None:
         choices=get_args(Keep),
         default="ends",
         help="policies to leave in the run's folder: none, of the phases' ends, of all evaluations (default: ends)",
+    )
+    group.add_argument(
+        "--one-sample-episodes",
+        type=non_negative,
+        default=20,
+        metavar="N",
+        help="where a critic chooses among samples: an evaluation's episodes of one sample that it did not choose "
+        "(default: 20; no more than it has others)",
     )
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
     group.add_argument("--compile", action="store_true", help="torch.compile the update")

@@ -6,7 +6,8 @@
     {"kind": "clock", "phase": "offline", "step": 5000, "seconds": 97.3}
     {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
 
-Entry i of an evaluation's lists is episode i. Where a task does not report success, "score" has what counts instead, each
+Entry i of an evaluation's lists is episode i. Where a critic chooses among samples, "one_sample" has the same of episodes in
+which one sample acts that it did not choose. Where a task does not report success, "score" has what counts instead, each
 episode's return or D4RL's normalised score, and success is 0. The clock says, at each evaluation, how long the run's steps
 took up to there, of all its seeds together, with compiling and without evaluations and pauses: it belongs to a machine, all
 else to the configuration. A run that was interrupted and resumed says some things twice, identically but for the clock; the
@@ -114,6 +115,11 @@ def identity(start: dict[str, Any]) -> str:
 def score(evaluation: dict[str, Any]) -> float:
     """The mean over an evaluation's episodes of what counts: success, in percent, else return or D4RL's normalised score."""
     return fmean(evaluation["score"]) if "score" in evaluation else 100 * fmean(evaluation["success"])
+
+
+def of_one_sample(evaluation: dict[str, Any]) -> float:
+    """The same of the episodes in which one sample acted that no critic chose."""
+    return fmean(evaluation["one_sample"]) * (1 if "score" in evaluation else 100)
 
 
 def scored_by(start: dict[str, Any]) -> str:

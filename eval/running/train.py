@@ -7,6 +7,7 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import accumulate, chain, pairwise
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -18,6 +19,7 @@ from algos.base import Batch
 from algos.learner import Actor, Learner
 from algos.learner.learner import is_gpu
 from algos.learner.standardize import Standardize
+from algos.select import one_sample
 from envs.command import progress
 from envs.dataset import Dataset
 from envs.replay import Replay
@@ -49,9 +51,11 @@ class Training:
         graph: bool = False,
         simulate_apart: bool = False,
         keep: Callable[[dict[str, Any], Actor], None] = lambda *_: None,
+        one_sample_episodes: int = 0,
     ):
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
         self.keep = keep  # what becomes of an evaluated policy, given the record's line of it
+        self.one_sample_episodes = min(one_sample_episodes, config.eval_episodes)  # of a seed, in each evaluation
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
         seen = Standardize.of(dataset.obs) if config.normalize_obs else None
@@ -173,26 +177,40 @@ class Training:
 
     def _evaluate(self, phase: str) -> str:
         """Evaluates and records every episode of every seed, unless told to stop; returns their score as text. Without an
-        evaluator there are no episodes, and the policies are kept."""
+        evaluator there are no episodes, and the policies are kept. Where a critic chooses among samples, some episodes are of
+        one sample that it did not choose: what the policy alone is worth."""
         step, config = self.done[phase], self.config
         actors = {seed: actor.snapshot(config.acting()) for seed, actor in zip(config.seeds, self.actors, strict=True)}
-        total = len(actors) * config.eval_episodes if self.evaluator else 0
-        running = self.evaluator.evaluate(actors, config.eval_episodes, lambda: self.stop) if self.evaluator else ()
-        title = f"evaluation at {phase} step {step}"
-        episodes = list(progress(running, desc=title, total=total, leave=False, unit="episode"))
-        if len(episodes) < total:
+        single = one_sample(config.algo)
+        unchosen = {seed: actor.by(single) for seed, actor in actors.items()} if single != config.algo else {}
+        jobs = [(actors, config.eval_episodes), (unchosen, self.one_sample_episodes)]
+        results = self._episodes(self.evaluator, jobs, f"evaluation at {phase} step {step}") if self.evaluator else [[], []]
+        if results is None:
             return "stopped"
         scores = []
         if self.seconds is not None:
             self.record.write("clock", phase=phase, step=step, seconds=round(self.seconds, 1))
         for seed in actors:
-            line = {"seed": seed, "phase": phase, "step": step, **self._outcome([e for e in episodes if e.seed == seed])}
+            own, alone = ([e for e in episodes if e.seed == seed] for episodes in results)
+            line = {"seed": seed, "phase": phase, "step": step, **self._outcome(own)}
+            if alone:
+                of_one = self._outcome(alone)
+                line["one_sample"] = of_one.get("score", of_one["success"])
             if self.evaluator:
                 self.record.write("evaluation", **line)
                 scores.append(score(line))
             self.keep(line, actors[seed])
         self.evaluated[phase] = step
         return f"score {fmean(scores):.1f}" if scores else ""
+
+    def _episodes(
+        self, evaluator: Evaluator, jobs: Sequence[tuple[dict[int, Actor], int]], title: str
+    ) -> list[list[Episode]] | None:
+        """For each job, actors by seed and a number, so many episodes of each actor; None when told to stop."""
+        running = [evaluator.evaluate(actors, count, lambda: self.stop) for actors, count in jobs]
+        ends = list(accumulate((len(actors) * count for actors, count in jobs), initial=0))
+        found = list(progress(chain.from_iterable(running), desc=title, total=ends[-1], leave=False, unit="episode"))
+        return [found[a:b] for a, b in pairwise(ends)] if len(found) == ends[-1] else None
 
     def _outcome(self, episodes: Sequence[Episode]) -> dict[str, list[float]]:
         """What a record keeps of one seed's episodes."""

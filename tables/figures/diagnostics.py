@@ -9,7 +9,7 @@ import seaborn
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Picture
 
-from eval.results.record import SUCCESS, Run, score, scored_by
+from eval.results.record import SUCCESS, Run, of_one_sample, score, scored_by
 from tables.figures.curves import in_order
 from tables.figures.style import PAGE, check_suffix, in_steps, save, shade_offline, style
 from tables.rules import on_generated_data
@@ -17,7 +17,8 @@ from tables.spec import label_of
 
 ACROSS = 4
 SETS = ("data", "elites", "target", "candidates", "generated")
-LINES = ("", *SETS)
+ONE_SAMPLE = "one sample"
+LINES = ("", *SETS, ONE_SAMPLE)
 """Each has its colour in every panel."""
 
 
@@ -42,6 +43,8 @@ def series(run: Run) -> pd.DataFrame:
     config, lines = run.start["config"], []
     for e in run.evaluations:
         lines.append((scored_by(run.start), "", e["seed"], run.training_step(e), score(e)))
+        if "one_sample" in e:
+            lines.append((scored_by(run.start), ONE_SAMPLE, e["seed"], run.training_step(e), of_one_sample(e)))
     for m in run.metrics:
         for name, values in by_set(m["values"]).items():
             for seed, value in zip(config["seeds"], values, strict=True):
@@ -102,7 +105,7 @@ def plot_panel(ax: Axes, data: pd.DataFrame, panel: str, offline_steps: int, tic
     for line in lines:
         curve = here[here["line"] == line].groupby("step")["value"].agg(["mean", "min", "max"])
         colour = palette.get(line, "0.3")
-        ax.plot(curve.index, curve["mean"], color=colour, label=line, linewidth=1)
+        ax.plot(curve.index, curve["mean"], color=colour, label=line or "as it acts", linewidth=1)
         ax.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.2, linewidth=0)
     if len(lines) > 1:
         ax.legend(loc="best", fontsize=7, handlelength=1, labelspacing=0.2, borderpad=0)

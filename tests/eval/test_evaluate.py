@@ -52,6 +52,18 @@ def test_best_of_n_is_another_policy(tiny, again):
     assert lines[0]["record"] and "evaluation again" in lines[0]["kind"]
 
 
+def test_a_run_also_tells_what_one_sample_is_worth(tiny, again, capsys):
+    """Where a critic chooses; by the episodes that an evaluation of the kept policy with one sample has."""
+    _, run = tiny(*RUN, "--one-sample-episodes", "9")
+    recorded = run.last(0, "online")
+    assert "one sample" in capsys.readouterr().out
+    (line,), _ = again(run, "--best-of", "1")
+    assert recorded["one_sample"] == line["success"][:9] != recorded["success"][:9]
+    for options in (["--one-sample-episodes", "0"], ["--algo.best-of", "1"], ["--algo", "iql"]):
+        assert "one_sample" not in tiny(*RUN, *options)[1].last(0, "online")
+    assert "one sample" not in capsys.readouterr().out
+
+
 def test_a_search_acts_in_the_policy_s_place(tiny, again):
     """Asked for afterwards, it acts as in a run that had it from the start, which trains alike."""
     search = "--act qgbs --qgbs-rounds 0".split()

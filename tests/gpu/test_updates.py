@@ -84,7 +84,8 @@ def test_saved_and_resumed_is_uninterrupted(learner: Any, update: Any):
 
 
 def test_memory_does_not_grow(learner: Any, update: Any, device: str):
-    """Of the device, over a thousand updates with their batches and the rows between them."""
+    """Of the device, over a thousand updates with their batches and the rows between them: one tensor kept at each would be a
+    block of 512 bytes at least. Python may hold others a while."""
     own = learner(graph=True)
     own.begin("online")
     rows = Dataset(*(np.zeros((12, n), np.float32) for n in (OBS, ACTION)), *np.zeros((2, 12), np.float32), np.array([11]))
@@ -97,8 +98,9 @@ def test_memory_does_not_grow(learner: Any, update: Any, device: str):
             own.update(Batch(**replay.sample(own.generators, own.algorithm.batch_size)), own.draw())
         return torch.cuda.memory_allocated(), torch.cuda.memory_reserved()
 
-    before = go(50)
-    assert go(1000) == before
+    allocated, reserved = go(50)
+    after = go(1000)
+    assert after[0] - allocated < 1000 * 512 and after[1] == reserved
 
 
 def test_planning_at_once_is_planning_one_by_one(learner: Any, update: Any):
