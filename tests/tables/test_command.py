@@ -111,7 +111,12 @@ def test_tables_load_neither_torch_nor_gymnasium_and_import_no_more_than_they_ma
 
 @pytest.mark.parametrize(
     ("name", "options", "path"),
-    [("quick", "", "README.md"), ("7", " --preset quick", "records/README.md"), ("rivals", "", "records/README.md")],
+    [
+        ("small", "", "README.md"),
+        ("quick", "", "records/README.md"),
+        ("7", " --preset quick", "records/README.md"),
+        ("rivals", "", "records/README.md"),
+    ],
 )
 def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, name, options, path):
     monkeypatch.chdir(ROOT)
