@@ -1,7 +1,7 @@
 """Preferring actions by their value: best-of-N, top-K and advantage weights."""
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, Literal
 
 from torch import Tensor
@@ -25,7 +25,7 @@ def refuse_slow(algorithm: Any, device: str) -> None:
 
 def one_sample(algorithm: Any) -> Any:
     """The rule, acting by one sample that no critic chose; equal to the rule where it never chooses."""
-    return replace(algorithm, **{name: 1 for name in CHOOSING if hasattr(algorithm, name)})
+    return replace(algorithm, **{f.name: 1 for f in fields(algorithm) if f.name in CHOOSING})
 
 
 def take(candidates: Tensor, index: Tensor) -> Tensor:

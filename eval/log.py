@@ -83,9 +83,8 @@ def scalars(run: record.Run, seed: int) -> Iterator[tuple[int, dict[str, float]]
         found.setdefault(run.training_step(line), {}).update(values)
     for line in run.evaluations:
         if line["seed"] == seed:
-            values = {
-                f"evaluation/{name}": fmean(line[name]) for name in ("success", "return", "length", "score") if name in line
-            }
+            told = [name for name in ("success", "return", "length", "score", "one_sample") if name in line]
+            values = {f"evaluation/{name}": fmean(line[name]) for name in told}
             found.setdefault(run.training_step(line), {}).update(values)
     yield from sorted(found.items())
 

@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import torch
@@ -197,11 +198,21 @@ def summary(run: record.Run) -> str:
     for seed in run.start["config"]["seeds"]:
         ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
         rates = [f"{record.score(e):.1f}" if e else "-" for e in ends.values()]
-        alone = [f"{record.of_one_sample(e):.1f}" for e in ends.values() if e and "one_sample" in e]
-        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e), *[" → ".join(alone)] * bool(alone)])
+        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
     by = record.scored_by(run.start)
-    headers = ["seed", f"offline {by}", f"online {by}", "episodes", "one sample"]
-    return tabulate(rows, headers[: len(rows[0])], disable_numparse=True)
+    headers = ["seed", f"offline {by}", f"online {by}", "episodes"]
+    return tabulate(rows, headers, disable_numparse=True) + of_one_sample(run)
+
+
+def of_one_sample(run: record.Run) -> str:
+    """A line of what the policies alone are worth at the end of each phase, over all seeds; nothing where that is unknown."""
+    told = []
+    for phase in record.PHASES:
+        ends = [e for seed in run.start["config"]["seeds"] if (e := run.last(seed, phase)) and "one_sample" in e]
+        if ends:
+            episodes = sum(len(e["one_sample"]) for e in ends)
+            told.append(f"{phase} {fmean(map(record.of_one_sample, ends)):.1f} ({episodes} episodes)")
+    return f"\n\none sample, not chosen by the critic: {', '.join(told)}" if told else ""
 
 
 def plot(run: record.Run) -> Path:

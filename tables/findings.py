@@ -171,7 +171,7 @@ def page(runs: Sequence[Run]) -> str:
         *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
         *([f"## What is to be known of data and runs\n\n{notes}"] if (notes := listed(findings)) else []),
         "## What is not tested",
-        "One step against ten at equal time: only newer records say how long training took (`python -m tables figure time`).",
+        "One step against ten at equal time: few records have times of one quiet machine (`python -m tables figure time`).",
         "## Run it again",
         "`python -m eval.sweep 2 3 4 --preset PRESET` makes the runs that are missing (`--dry-run` lists them).",
     ]

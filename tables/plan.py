@@ -1,4 +1,4 @@
-"""`python -m tables plan 1`: which cells lack seeds, the commands that fill them, and the hours which they would take here."""
+"""`python -m tables plan 1`: which cells lack seeds, the commands that fill them, and the hours that alike ones took."""
 
 from collections.abc import Sequence
 
@@ -14,10 +14,13 @@ from tables.result import Gap
 from tables.sources.runs import files, load
 
 
-def hours(gap: Gap, rates: Rates) -> float | None:
-    """What a gap takes; None when that is not known."""
-    one = rates.hours(gap.method, gap.task, gap.preset, gap.protocol) if gap.seeds else 0.0
-    return None if one is None else len(gap.seeds) * one
+def hours(gap: Gap, rates: Rates) -> tuple[float | None, str]:
+    """What a gap takes on a processor, or where no processor is known to have done it on a GPU; None when neither is known."""
+    for gpu, where in ((False, ""), (True, " on a GPU")):
+        one = rates.usual(gpu, gap.method, gap.task, gap.preset, gap.protocol)
+        if one is not None:
+            return len(gap.seeds) * one, where
+    return None if gap.seeds else 0.0, ""
 
 
 def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> str:
@@ -29,13 +32,15 @@ def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> 
             gap.label,
             gap.task,
             f"{gap.wanted - len(gap.seeds)}/{gap.wanted}",
-            "?" if time is None else f"{time:.1f}",
+            "?" if time is None else f"{time:.1f}{where}",
             gap.command,
         ]
-        for gap, time in zip(gaps, times, strict=True)
+        for gap, (time, where) in zip(gaps, times, strict=True)
     ]
-    known = [time for time in times if time is not None]
-    total = f"{len(gaps)} gaps, {sum(len(gap.seeds) for gap in gaps)} runs of one seed; {sum(known):.1f} hours"
+    known = [(time, where) for time, where in times if time is not None]
+    total = f"{len(gaps)} gaps, {sum(len(gap.seeds) for gap in gaps)} runs of one seed; "
+    kinds = sorted({where for _, where in known}) or [""]
+    total += " and ".join(f"{sum(time for time, where in known if where == kind):.1f} hours{kind}" for kind in kinds)
     if len(known) < len(times):
         total += f", and {len(times) - len(known)} gaps of methods that were not timed"
     return tabulate(lines, ["method", "task", "seeds", "hours", "command"], disable_numparse=True) + f"\n\n{total}\n"

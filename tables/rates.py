@@ -39,21 +39,27 @@ class Rates:
         runs = {one.device for took in self.took.values() for one in took}
         return sorted(runs | {str(bench["device"]) for bench in self.benches})
 
+    def usual(self, gpu: bool, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None) -> float | None:
+        """`hours`, the median over GPUs, or over processors."""
+        own = [device for device in self.devices() if device.startswith("cpu") != gpu]
+        known = [found for device in own if (found := self.hours(device, method, task, preset, protocol, steps)) is not None]
+        return statistics.median(known) if known else None
+
     def hours(
-        self, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None, device: str | None = None
+        self, device: str, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None
     ) -> float | None:
-        """Of one seed: the median of runs of its method, on its task if there are any (on one device, if named), scaled by
-        its `steps` where they are given; else its updates alone, with the steps of Table 5 where none are given."""
-        alike = [one for one in self.took[method, preset, protocol] if device in (None, one.device)]
+        """Of one seed on a device: the median of runs of its method, on its task if there are any, scaled by its `steps` where
+        they are given; else its updates alone, with the steps of Table 5 where none are given."""
+        alike = [one for one in self.took[method, preset, protocol] if one.device == device]
         on_task = [one for one in alike if one.task == task]
         scaled = [one.hours * (sum(steps) / one.steps if steps and one.steps else 1) for one in on_task or alike]
         if scaled:
             return statistics.median(scaled)
-        return self.updates(method, preset, protocol, steps, device)
+        return self.updates(device, method, preset, protocol, steps)
 
-    def updates(self, method: str, preset: str, protocol: str, steps: Steps | None, device: str | None) -> float | None:
+    def updates(self, device: str, method: str, preset: str, protocol: str, steps: Steps | None) -> float | None:
         """The updates of one seed; None for a method that was not timed."""
-        benches = [bench for bench in self.benches if device in (None, bench["device"])]
+        benches = [bench for bench in self.benches if bench["device"] == device]
         online = update_ms(benches, method, preset, "online")
         offline = online if protocol == "offline" else update_ms(benches, method, preset, "offline")  # elites from the start
         if not online or not offline or (preset == "quick" and steps is None):

@@ -92,7 +92,7 @@ def label_of(config: dict[str, Any]) -> str:
 
 
 def all_methods(preset: str) -> Table:
-    """Our own presets on the tasks that they learn."""
+    """The paper's methods by one of our presets, on tasks that it learns."""
     return Table(
         "All eight methods, success rate (%), offline → online",
         rows(*ALL_METHODS),

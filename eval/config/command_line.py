@@ -100,7 +100,7 @@ def add_where_and_how(parser: argparse.ArgumentParser) -> None:
         default=20,
         metavar="N",
         help="where a critic chooses among samples: an evaluation's episodes of one sample that it did not choose "
-        "(default: 20; no more than it has others)",
+        "(default: 20; at most as many as eval_episodes)",
     )
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
     group.add_argument("--compile", action="store_true", help="torch.compile the update")

@@ -67,8 +67,8 @@ PRESETS = {
         "offline-to-online",
     ),
     "small": Preset(
-        "Some twenty minutes on one core: the networks of `quick`, as long online as offline, balanced batches online. "
-        "Chosen by pilots of DFP on cube-single-task2.",
+        "Half an hour to an hour on one core for three seeds: the networks of `quick`, as long online as offline, balanced "
+        "batches online. Chosen by pilots of DFP on cube-single-task2.",
         {
             "offline_steps": 16_000,
             "online_steps": 16_000,

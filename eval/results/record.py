@@ -10,8 +10,8 @@ Entry i of an evaluation's lists is episode i. Where a critic chooses among samp
 which one sample acts that it did not choose. Where a task does not report success, "score" has what counts instead, each
 episode's return or D4RL's normalised score, and success is 0. The clock says, at each evaluation, how long the run's steps
 took up to there, of all its seeds together, with compiling and without evaluations and pauses: it belongs to a machine, all
-else to the configuration. A run that was interrupted and resumed says some things twice, identically but for the clock; the
-last one counts. A torn last line is ignored. Nothing is learned from a record's path.
+else to the configuration. A run that was interrupted and resumed says some things twice, identically but for the clock and how
+many episodes "one_sample" has; the last one counts. A torn last line is ignored. Nothing is learned from a record's path.
 """
 
 import hashlib

@@ -3,9 +3,10 @@
 Episode e of seed s always starts from the same reset and meets the same action noise, whatever the method: results are paired.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, wait
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, TypeVar
 
 import gymnasium
@@ -101,6 +102,12 @@ def finish(running: Sequence[Rollout], actor: Actor) -> None:
             rollout.follow(chunk)
 
 
+def blocks(actors: Mapping[int, Actor], episodes: int, first: int = 0) -> list[tuple[Actor, int, range]]:
+    """What `Arena.run` does at a time: a few episodes of one seed's actor, of `episodes` from number `first` on."""
+    begins, end = range(first, first + episodes, LIVE), first + episodes
+    return [(actor, seed, range(begin, min(begin + LIVE, end))) for seed, actor in actors.items() for begin in begins]
+
+
 class Arena:
     """The environments of one process, made when they are first needed."""
 
@@ -135,13 +142,7 @@ class Evaluator:
     ) -> Iterator[Episode]:
         """`episodes` episodes of each seed's actor from number `first` on, seeds in order, as they are done; fewer once
         `stopping()` is true. Lost when a process ends that was not told to."""
-        blocks = [
-            (actor, seed, range(begin, min(begin + LIVE, first + episodes)))
-            for seed, actor in actors.items()
-            for begin in range(first, first + episodes, LIVE)
-        ]
-        for block in self.each(Arena.run, blocks, stopping):
-            yield from block
+        yield from chain.from_iterable(self.each(Arena.run, blocks(actors, episodes, first), stopping))
 
     def each(
         self, work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], stopping: Callable[[], bool] = bool

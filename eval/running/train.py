@@ -7,7 +7,7 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from itertools import accumulate, chain, pairwise
+from itertools import chain
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -30,7 +30,7 @@ from eval.results.record import Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
 from eval.running.plan import Plan, at_once, at_random, one_by_one
-from eval.running.rollout import Episode, Evaluator
+from eval.running.rollout import Arena, Episode, Evaluator, blocks
 from eval.running.threads import Waiting
 
 CHECKPOINT_SECONDS = 600
@@ -55,6 +55,7 @@ class Training:
     ):
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
         self.keep = keep  # what becomes of an evaluated policy, given the record's line of it
+        self.one_sample = one_sample(config.algo)  # here, as a rule from outside may refuse it
         self.one_sample_episodes = min(one_sample_episodes, config.eval_episodes)  # of a seed, in each evaluation
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo
@@ -177,25 +178,23 @@ class Training:
 
     def _evaluate(self, phase: str) -> str:
         """Evaluates and records every episode of every seed, unless told to stop; returns their score as text. Without an
-        evaluator there are no episodes, and the policies are kept. Where a critic chooses among samples, some episodes are of
-        one sample that it did not choose: what the policy alone is worth."""
+        evaluator there are no episodes, and the policies are kept. Where a critic chooses what acts, some episodes are of one
+        sample that it did not choose: what the policy alone is worth."""
         step, config = self.done[phase], self.config
         actors = {seed: actor.snapshot(config.acting()) for seed, actor in zip(config.seeds, self.actors, strict=True)}
-        single = one_sample(config.algo)
-        unchosen = {seed: actor.by(single) for seed, actor in actors.items()} if single != config.algo else {}
-        jobs = [(actors, config.eval_episodes), (unchosen, self.one_sample_episodes)]
-        results = self._episodes(self.evaluator, jobs, f"evaluation at {phase} step {step}") if self.evaluator else [[], []]
+        chooses = self.one_sample != config.acting()
+        alone = {seed: actor.by(self.one_sample) for seed, actor in actors.items()} if chooses else {}
+        results = self._episodes(f"evaluation at {phase} step {step}", actors, alone)
         if results is None:
             return "stopped"
         scores = []
         if self.seconds is not None:
             self.record.write("clock", phase=phase, step=step, seconds=round(self.seconds, 1))
         for seed in actors:
-            own, alone = ([e for e in episodes if e.seed == seed] for episodes in results)
-            line = {"seed": seed, "phase": phase, "step": step, **self._outcome(own)}
-            if alone:
-                of_one = self._outcome(alone)
-                line["one_sample"] = of_one.get("score", of_one["success"])
+            chosen, unchosen = (self._outcome([e for e in episodes if e.seed == seed]) for episodes in results)
+            line = {"seed": seed, "phase": phase, "step": step, **chosen}
+            if unchosen["success"]:
+                line["one_sample"] = unchosen.get("score", unchosen["success"])
             if self.evaluator:
                 self.record.write("evaluation", **line)
                 scores.append(score(line))
@@ -204,13 +203,17 @@ class Training:
         return f"score {fmean(scores):.1f}" if scores else ""
 
     def _episodes(
-        self, evaluator: Evaluator, jobs: Sequence[tuple[dict[int, Actor], int]], title: str
-    ) -> list[list[Episode]] | None:
-        """For each job, actors by seed and a number, so many episodes of each actor; None when told to stop."""
-        running = [evaluator.evaluate(actors, count, lambda: self.stop) for actors, count in jobs]
-        ends = list(accumulate((len(actors) * count for actors, count in jobs), initial=0))
-        found = list(progress(chain.from_iterable(running), desc=title, total=ends[-1], leave=False, unit="episode"))
-        return [found[a:b] for a, b in pairwise(ends)] if len(found) == ends[-1] else None
+        self, title: str, actors: dict[int, Actor], alone: dict[int, Actor]
+    ) -> tuple[Sequence[Episode], Sequence[Episode]] | None:
+        """Those of the actors, and the fewer of those that act alone; None when told to stop."""
+        if not self.evaluator:
+            return (), ()
+        count = len(actors) * self.config.eval_episodes
+        total = count + len(alone) * self.one_sample_episodes
+        jobs = [*blocks(actors, self.config.eval_episodes), *blocks(alone, self.one_sample_episodes)]
+        running = chain.from_iterable(self.evaluator.each(Arena.run, jobs, lambda: self.stop))
+        found = list(progress(running, desc=title, total=total, leave=False, unit="episode"))
+        return (found[:count], found[count:]) if len(found) == total else None
 
     def _outcome(self, episodes: Sequence[Episode]) -> dict[str, list[float]]:
         """What a record keeps of one seed's episodes."""

@@ -145,7 +145,7 @@ def name_of(config: dict[str, Any]) -> str:
 def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: int, here: str = "") -> list[Job]:
     """What is to be run, each seed once, `together` seeds a process; what a finished record has is left out.
 
-    Hours are those of the machine `here`, or of all that were measured.
+    Hours are those of the machine `here`, or of all of its kind that were measured.
     """
     seen = {
         f"{name_of(r.start['config'])}-{seed}" for r in runs if r.status == "finished" for seed in r.start["config"]["seeds"]
@@ -164,13 +164,11 @@ def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: 
                 seen.add(f"{name}-{seed}")
                 new.append(seed)
 
-        def hours(device: str | None, config: Config = config) -> float | None:
-            steps = (config.offline_steps, config.online_steps)
-            return rates.hours(config.method, config.task.name, config.preset, config.protocol, steps, device)
-
-        one = hours(here)
-        one = hours(None) if one is None else one
-        machines = {device: known for device in rates.devices() if (known := hours(device)) is not None}
+        run = (config.method, config.task.name, config.preset, config.protocol)
+        steps = (config.offline_steps, config.online_steps)
+        measured = {device: rates.hours(device, *run, steps=steps) for device in rates.devices()}
+        machines = {device: known for device, known in measured.items() if known is not None}
+        one = machines.get(here, rates.usual(not here.startswith("cpu"), *run, steps=steps))
         for begin in range(0, len(new), together):
             own = tuple(new[begin : begin + together])
             units, n = tuple(f"{name}-{seed}" for seed in own), len(own)

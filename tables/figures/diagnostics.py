@@ -105,7 +105,7 @@ def plot_panel(ax: Axes, data: pd.DataFrame, panel: str, offline_steps: int, tic
     for line in lines:
         curve = here[here["line"] == line].groupby("step")["value"].agg(["mean", "min", "max"])
         colour = palette.get(line, "0.3")
-        ax.plot(curve.index, curve["mean"], color=colour, label=line or "as it acts", linewidth=1)
+        ax.plot(curve.index, curve["mean"], color=colour, label=line or panel, linewidth=1)
         ax.fill_between(curve.index, curve["min"], curve["max"], color=colour, alpha=0.2, linewidth=0)
     if len(lines) > 1:
         ax.legend(loc="best", fontsize=7, handlelength=1, labelspacing=0.2, borderpad=0)

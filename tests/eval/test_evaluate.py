@@ -1,6 +1,7 @@
 """`python -m eval.evaluate`: what a run kept, evaluated again."""
 
 import json
+import re
 import sys
 
 import pytest
@@ -53,15 +54,31 @@ def test_best_of_n_is_another_policy(tiny, again):
 
 
 def test_a_run_also_tells_what_one_sample_is_worth(tiny, again, capsys):
-    """Where a critic chooses; by the episodes that an evaluation of the kept policy with one sample has."""
+    """Where a critic chooses what acts; by the episodes that an evaluation of the kept policy with one sample has."""
     _, run = tiny(*RUN, "--one-sample-episodes", "9")
     recorded = run.last(0, "online")
-    assert "one sample" in capsys.readouterr().out
+    told = r"not chosen by the critic: offline \d+\.\d \(9 episodes\), online \d+\.\d \(9 episodes\)\n"
+    assert re.search(told, capsys.readouterr().out)
     (line,), _ = again(run, "--best-of", "1")
     assert recorded["one_sample"] == line["success"][:9] != recorded["success"][:9]
-    for options in (["--one-sample-episodes", "0"], ["--algo.best-of", "1"], ["--algo", "iql"]):
-        assert "one_sample" not in tiny(*RUN, *options)[1].last(0, "online")
-    assert "one sample" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "episodes"),
+    [
+        ("--one-sample-episodes 0", 0),
+        ("--one-sample-episodes 13", 12),
+        ("--workers 2 --eval-episodes 6", 6),
+        ("--algo.best-of 1", 0),
+        ("--algo iql", 0),
+        ("--algo iql --algo.num-samples 3", 12),
+        ("--algo fql --act qgbs --qgbs-rounds 0", 12),
+    ],
+)
+def test_one_sample_acts_where_a_critic_chooses(tiny, options, episodes):
+    recorded = tiny(*RUN, *options.split())[1].last(0, "offline")
+    assert len(recorded.get("one_sample", ())) == episodes
+    assert len(recorded["success"]) == (6 if "--workers" in options else 12)
 
 
 def test_a_search_acts_in_the_policy_s_place(tiny, again):

@@ -85,7 +85,7 @@ def test_saved_and_resumed_is_uninterrupted(learner: Any, update: Any):
 
 def test_memory_does_not_grow(learner: Any, update: Any, device: str):
     """Of the device, over a thousand updates with their batches and the rows between them: one tensor kept at each would be a
-    block of 512 bytes at least. Python may hold others a while."""
+    block of 512 bytes at least. Python may hold some others a while."""
     own = learner(graph=True)
     own.begin("online")
     rows = Dataset(*(np.zeros((12, n), np.float32) for n in (OBS, ACTION)), *np.zeros((2, 12), np.float32), np.array([11]))
@@ -100,7 +100,7 @@ def test_memory_does_not_grow(learner: Any, update: Any, device: str):
 
     allocated, reserved = go(50)
     after = go(1000)
-    assert after[0] - allocated < 1000 * 512 and after[1] == reserved
+    assert after[0] - allocated < 1000 * 512 / 2 and after[1] == reserved
 
 
 def test_planning_at_once_is_planning_one_by_one(learner: Any, update: Any):

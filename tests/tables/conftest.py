@@ -40,11 +40,13 @@ def write_run(tmp_path: Path) -> Callable[..., Path]:
         physics: dict[str, Any] = PHYSICS,
         dataset: dict[str, Any] = DATASET,
         seconds: float = 36.0,
+        device: str = "cpu, 1 threads, a processor",
         offline: tuple[int, ...] = (5, 10),
         **config: Any,
     ) -> Path:
         config = CONFIG | {"seeds": list(seeds)} | config
-        start = {"kind": "start", "schema": SCHEMA, "created": name, "config": config, "physics": physics, "dataset": dataset}
+        start = {"kind": "start", "schema": SCHEMA, "created": name, "config": config, "device": device}
+        start |= {"physics": physics, "dataset": dataset}
         steps = {"offline": offline, "online": (5, 20)}
         points = [(phase, step, [0] if step < own[-1] else None) for phase, own in steps.items() for step in own]
         lines = [start] + [

@@ -38,6 +38,14 @@ def test_hours_are_those_of_finished_runs_of_the_method_on_the_task_if_there_are
     assert found["can"] == ["0/5", "10.0"], "the median of both runs, two hours, for five seeds"
 
 
+def test_hours_of_a_gpu_are_told_apart(write_run, tables):
+    write_run("a", {0: [1]}, seconds=360, device="NVIDIA H200, TF32")
+    assert lines(tables("plan", "1"), "DFP")[0][3] == "0.5 on a GPU"
+    write_run("b", {0: [1]}, seconds=3600, task="lift")
+    assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"5.0", "4.0"}
+    assert "hours" in tables("plan", "1").splitlines()[-2]
+
+
 def test_without_runs_hours_are_those_of_the_timed_updates(tmp_path, tables):
     updates = [
         {"method": "dfp", "phase": phase, "seeds": seeds, "ms": ms, "ranking": ranking}

@@ -87,15 +87,16 @@ def test_a_setting_without_name_or_value_is_refused(setting):
         wanted.values(setting)
 
 
-def test_hours_are_those_of_this_machine_or_else_of_all_scaled_by_steps(tiny):
+def test_hours_are_those_of_this_machine_or_else_of_its_kind_scaled_by_steps(tiny):
     _, run = tiny("--seeds", "0", "2")
     one = (run.seconds or 0) / 2 / 3600
     rates = Rates([run], [])
     options = [*wanted.bare(run.start["command"].split()[3:]), "--offline-steps", "20"]  # 20 + 8 steps for 6 + 8
     lines = [wanted.Wanted(tuple(options), (0, 1), "")]
-    for here in (run.start["device"], "another"):
+    for here in (run.start["device"], "cpu, another"):
         (job,) = wanted.jobs(lines, [], rates, 2, here)
         assert job.hours == pytest.approx(2 * 2 * one) and job.machines == {run.start["device"]: job.hours}
+    assert wanted.jobs(lines, [], rates, 2, "")[0].hours is None, "nothing is known of a GPU"
     assert wanted.jobs(lines, [], NOTHING, 2)[0].hours is None
 
 
