@@ -14,7 +14,7 @@ from eval.config.config import Config, name_of
 from eval.config.configure import configure
 from eval.config.methods import METHODS
 from eval.config.options import add_fields
-from eval.config.presets import PRESETS
+from eval.config.presets import DEFAULT_PRESET, PRESETS
 from eval.results.policy import Keep
 
 USAGE = """python -m eval.run [--method M | --backbone B --algo A] [--task T] [--preset P] [OPTION ...]"""
@@ -65,12 +65,14 @@ def add_what_to_run(parser: argparse.ArgumentParser) -> None:
         help="what to solve: of --list, gym:ENV_ID, ./FILE.py or data:OBSxACTIONS (default: cube-single-task2)",
     )
     group.add_argument(
-        "--preset", default="quick", help=f"where the defaults below come from: {', '.join(PRESETS)} (default: quick)"
+        "--preset",
+        default=DEFAULT_PRESET,
+        help=f"where the defaults below come from: {', '.join(PRESETS)} (default: {DEFAULT_PRESET})",
     )
     group.add_argument(
         "--protocol",
         choices=get_args(Protocol),
-        help="whether there is an online phase (default: the paper's for the task; quick and small: there is)",
+        help="whether there is an online phase (default: the paper's for the task; laptop, quick and small: there is)",
     )
     group.add_argument(
         "--horizon", type=int, metavar="INT", dest="algo.horizon", default=argparse.SUPPRESS, help="short for --algo.horizon"

@@ -40,7 +40,9 @@ class Config:
     warmup_actions: WarmupActions = option(
         "policy", "who acts until then: the policy, or random, an action drawn uniformly at every step", later=True
     )
-    updates_per_step: int = option(1, "UTD: gradient steps for each online environment step", later=True)
+    updates_per_step: float = option(
+        1, "UTD: gradient steps for each online environment step; 0.5 is one at every second step", later=True
+    )
     online_share: float = option(
         0.0, "share of an online batch that is drawn from online rows; 0.5 is balanced, 0 draws from all rows alike", later=True
     )
@@ -74,7 +76,9 @@ class Config:
             raise ValueError(f"replay_capacity {self.replay_capacity}: must exceed the horizon, {self.algo.horizon}, or be 0")
         if not 0 <= self.online_share <= 1:
             raise ValueError(f"online_share {self.online_share}: a share lies in [0, 1]")
-        for name in ("updates_per_step", "eval_every", "eval_episodes", "log_every"):
+        if not 0 < self.updates_per_step < math.inf:
+            raise ValueError(f"updates_per_step {self.updates_per_step}: above 0")
+        for name in ("eval_every", "eval_episodes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
         if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:

@@ -21,7 +21,7 @@ from envs.task import Protocol, Task, find_task
 from eval.config.config import Config, find_part
 from eval.config.families import asked_by
 from eval.config.methods import DEFAULT, METHODS, OFFLINE, Values, table_8
-from eval.config.presets import PRESETS
+from eval.config.presets import DEFAULT_PRESET, PRESETS
 from eval.results.record import HARMLESS
 
 
@@ -30,7 +30,7 @@ def configure(
     method: str | None = None,
     backbone: str | None = None,
     algo: str | None = None,
-    preset: str = "quick",
+    preset: str = DEFAULT_PRESET,
     protocol: Protocol | None = None,
     **changes: Any,
 ) -> Config:

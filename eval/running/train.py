@@ -4,6 +4,7 @@ Every random number comes from (seed, place): update noise and replay draws from
 resets and action noise from (seed, episode, step). So a run that is interrupted and resumed equals one that was not.
 """
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -164,7 +165,8 @@ class Training:
             return None
         turns = self.config.data_order == "turning-shards" or not self.config.offline_steps  # else the first is all it sees
         turned = step if turns else 0
-        for _ in range(self.config.updates_per_step):
+        info, rate = None, self.config.updates_per_step
+        for _ in range(math.floor(step * rate) - math.floor((step - 1) * rate)):
             info = self._update(self.config.offline_steps + turned)
         return info
 

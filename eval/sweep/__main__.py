@@ -23,7 +23,7 @@ import torch
 
 from envs.command import Parser, in_words, non_negative, positive, run_command
 from envs.task import find_task
-from eval.config.presets import PRESETS
+from eval.config.presets import DEFAULT_PRESET, PRESETS
 from eval.results.provenance import processor
 from eval.sweep import simulate, status, wanted
 from eval.sweep.attempt import Attempt, Job, Outcome, stop_file
@@ -45,7 +45,9 @@ def parse(arguments: list[str]) -> Namespace:
     parser = Parser(prog="python -m eval.sweep", description=__doc__)
     what = parser.add_argument_group("what to run")
     what.add_argument("tables", nargs="*", metavar="TABLE", help=f"what it lacks: of {', '.join(NAMES)}")
-    what.add_argument("--preset", default="quick", choices=PRESETS, help="default: quick; the paper's size is paper")
+    what.add_argument(
+        "--preset", default=DEFAULT_PRESET, choices=PRESETS, help=f"default: {DEFAULT_PRESET}; the paper's size is paper"
+    )
     what.add_argument("--methods", nargs="+", default=[], help="of a grid, or of the tables only these")
     what.add_argument("--tasks", nargs="+", default=[], help="of a grid, or of the tables only these")
     what.add_argument("--seeds", nargs="+", default=[], help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)")
