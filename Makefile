@@ -14,7 +14,7 @@ BRIEFLY := sed --unbuffered --quiet --regexp-extended \
 
 quickstart: .venv/base data/cube-single-play-v0.npz
 	$(BIN)/python -m eval.run --backbone drifting --algo dfp $(ARGS)
-	$(BIN)/python -m tables quick --runs runs
+	$(BIN)/python -m tables laptop --runs runs
 
 test: .venv/dev
 	$(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from eval.config.presets import PRESETS
 from eval.results.record import Run
 from tables import published
 from tables.costs import Bench, update_ms
@@ -62,7 +63,7 @@ class Rates:
         benches = [bench for bench in self.benches if bench["device"] == device]
         online = update_ms(benches, method, preset, "online")
         offline = online if protocol == "offline" else update_ms(benches, method, preset, "offline")  # elites from the start
-        if not online or not offline or (preset == "quick" and steps is None):
+        if not online or not offline or (steps is None and "offline_steps" in PRESETS[preset].values):
             return None
         if steps is None:
             table_5 = published.table_5()

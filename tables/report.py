@@ -42,6 +42,9 @@ FILTERED = {
 """What the filters look for, by the label of a line or a column; what is not here is never filtered."""
 
 
+OWN = ("laptop", "small", "quick")  # tables of our own presets, which come first
+
+
 def collect(
     names: Sequence[str],
     runs: Sequence[Run],
@@ -53,7 +56,7 @@ def collect(
     """All that the report shows, as plain values: tables that have records first, the leaderboard, figures, then every run."""
     chosen = {name: preset or nearest(name, runs, benches) for name in names}
     results = [headline(name, runs, benches, preset, mixed) for name in names]
-    results.sort(key=lambda result: (not has_records(result), result.name not in ("small", "quick")))
+    results.sort(key=lambda result: (not has_records(result), result.name not in OWN))
     number = {id(run): i for i, run in enumerate(runs)}
     presets = dict.fromkeys(TABLES[name].preset or one if name in TABLES else one for name, one in chosen.items())
     return {

@@ -156,6 +156,7 @@ TABLES: dict[str, Table] = {
         average=False,
         preset="qam",
     ),
+    "laptop": all_methods("laptop"),
     "small": all_methods("small"),
     "quick": all_methods("quick"),
     "rivals": Table(

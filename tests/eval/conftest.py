@@ -10,7 +10,7 @@ from eval.config.configure import configure
 from eval.results import policy, record
 
 TINY = """--offline-steps 6 --online-steps 8 --online-warmup 2 --eval-every 4 --eval-episodes 3 --log-every 2 --workers 0
-    --backbone.width 16 --backbone.depth 1 --algo.batch-size 16 --algo.horizon 2 --task probe-chain""".split()
+    --backbone.width 16 --backbone.depth 1 --algo.batch-size 16 --algo.horizon 2 --task probe-chain --preset quick""".split()
 
 
 @pytest.fixture

@@ -37,7 +37,7 @@ ROOT = Path(__file__).parents[2]
         ("--offline-steps -1", "must not be negative"),
         ("--online-steps -5", "must not be negative"),
         ("--online-share 1.5", "a share lies in [0, 1]"),
-        ("--updates-per-step 0", "at least 1"),
+        ("--updates-per-step 0", "above 0"),
         ("--act qgbs", "act qgbs for dfp with drifting: a round asks for a velocity; take no round, or the backbone flow"),
         ("--algo fmq --backbone flow", "it needs a policy with a mean velocity; take the backbone flow_map or meanflow"),
         ("--algo sac", "it needs a policy with a density; take the backbone gaussian or tanh_gaussian"),

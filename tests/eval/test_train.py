@@ -87,6 +87,13 @@ def test_interrupted_and_resumed_equals_uninterrupted(tiny, monkeypatch, stop_at
     assert str(ours["explorers"]) == str(theirs["explorers"])
 
 
+def test_half_an_update_a_step_is_one_at_every_second(tiny):
+    """Counted from the phase's first step, also while warming up; so a resumed run takes the same."""
+    _, run = tiny("--updates-per-step", "0.5", "--online-warmup", "3")
+    assert checkpoint(run)["learner"]["updates"] == 6 + len([4, 6, 8])
+    assert [m["step"] for m in run.metrics if m["phase"] == "online"] == [4, 6, 8]
+
+
 def test_two_updates_a_step_are_two_updates(tiny, monkeypatch):
     _, two = tiny("--updates-per-step", "2")
     explore = Training._explore_and_update
