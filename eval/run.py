@@ -201,10 +201,10 @@ def summary(run: record.Run) -> str:
         rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
     by = record.scored_by(run.start)
     headers = ["seed", f"offline {by}", f"online {by}", "episodes"]
-    return tabulate(rows, headers, disable_numparse=True) + of_one_sample(run)
+    return tabulate(rows, headers, disable_numparse=True) + alone(run)
 
 
-def of_one_sample(run: record.Run) -> str:
+def alone(run: record.Run) -> str:
     """A line of what the policies alone are worth at the end of each phase, over all seeds; nothing where that is unknown."""
     told = []
     for phase in record.PHASES:

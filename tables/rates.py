@@ -41,8 +41,10 @@ class Rates:
         return sorted(runs | {str(bench["device"]) for bench in self.benches})
 
     def usual(self, gpu: bool, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None) -> float | None:
-        """`hours`, the median over GPUs, or over processors."""
+        """`hours`, the median over GPUs, or over processors; of runs where there are any, else of updates alone."""
+        ran = {one.device for one in self.took[method, preset, protocol]}
         own = [device for device in self.devices() if device.startswith("cpu") != gpu]
+        own = [device for device in own if device in ran] or own
         known = [found for device in own if (found := self.hours(device, method, task, preset, protocol, steps)) is not None]
         return statistics.median(known) if known else None
 

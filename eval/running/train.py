@@ -56,7 +56,7 @@ class Training:
     ):
         self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
         self.keep = keep  # what becomes of an evaluated policy, given the record's line of it
-        self.one_sample = one_sample(config.algo)  # here, as a rule from outside may refuse it
+        self.one_sample = one_sample(config.algo)  # acts beside it in evaluations; made here, where a rule may yet refuse it
         self.one_sample_episodes = min(one_sample_episodes, config.eval_episodes)  # of a seed, in each evaluation
         self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
         task, algo = config.task, config.algo

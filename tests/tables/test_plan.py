@@ -43,7 +43,8 @@ def test_hours_of_a_gpu_are_told_apart(write_run, tables):
     assert lines(tables("plan", "1"), "DFP")[0][3] == "0.5 on a GPU"
     write_run("b", {0: [1]}, seconds=3600, task="lift")
     assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"5.0", "4.0"}
-    assert "hours" in tables("plan", "1").splitlines()[-2]
+    write_run("c", {0: [1]}, seconds=360, method="mvp", device="NVIDIA H200, TF32")
+    assert "hours and 5.9 hours on a GPU, and" in tables("plan", "1")
 
 
 def test_without_runs_hours_are_those_of_the_timed_updates(tmp_path, tables):
