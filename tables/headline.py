@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.config.methods import ROBOMIMIC_DATA
+from eval.config.methods import LIFT
 from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS, Run
 from tables import published
@@ -118,9 +118,9 @@ def deviations(preset: str, protocol: str) -> tuple[str, str]:
     new = {name: shown(value) for name, value in values.items() if name not in HARMLESS and shown(value) != paper.get(name)}
     if protocol == "offline":
         new.pop("online_steps", None)
-    own = {} if protocol == "offline" else PRESETS[preset].by_dataset.get(ROBOMIMIC_DATA[0], {})
+    own = {} if protocol == "offline" else PRESETS[preset].by_dataset.get(LIFT, {})
     sizes = [f"{new[name]} {words} ({paper[name]})" for name, words in SIZES.items() if name in new]
-    sizes += [f"on robomimic {shown(value)} {SIZES[name]}" for name, value in own.items() if name in SIZES]
+    sizes += [f"on lift {shown(value)} {SIZES[name]}" for name, value in own.items() if name in SIZES]
     rest = [
         f"{name} {value}" + (f" ({paper[name]})" if name in paper else "") for name, value in new.items() if name not in SIZES
     ]

@@ -57,7 +57,7 @@ class Method:
         return {name: value for name, value in self.on(dataset).items() if name in self.fixed}
 
 
-ROBOMIMIC_DATA = ("lift-mh", "can-mh", "square-mh")
+ROBOMIMIC_DATA = LIFT, CAN, SQUARE = "lift-mh", "can-mh", "square-mh"
 
 
 def best_of(n: int) -> dict[str, int]:
