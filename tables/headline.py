@@ -6,12 +6,11 @@ preset changes and which tasks have no runs. Under the paper's tables stands how
 the paper's tasks, empty or not.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.config.methods import LIFT
-from eval.config.presets import PRESETS
+from eval.config.presets import PRESETS, Preset
 from eval.results.record import HARMLESS, Run
 from tables import published
 from tables.agreement import agreement
@@ -114,17 +113,28 @@ def tasks_with_runs(table: Table, runs: Sequence[Run], preset: str) -> list[str]
 
 def deviations(preset: str, protocol: str) -> tuple[str, str]:
     """How a preset differs from the paper, in sizes and in the rest; the numbers of Table 5 in brackets, where it has them."""
-    values, paper = PRESETS[preset].values, by_field()
+    own, paper = PRESETS[preset], by_field()
+    values = {**own.values, **(own.offline if protocol == "offline" else {})}
     new = {name: shown(value) for name, value in values.items() if name not in HARMLESS and shown(value) != paper.get(name)}
     if protocol == "offline":
         new.pop("online_steps", None)
-    own = {} if protocol == "offline" else PRESETS[preset].by_dataset.get(LIFT, {})
     sizes = [f"{new[name]} {words} ({paper[name]})" for name, words in SIZES.items() if name in new]
-    sizes += [f"on lift {shown(value)} {SIZES[name]}" for name, value in own.items() if name in SIZES]
     rest = [
         f"{name} {value}" + (f" ({paper[name]})" if name in paper else "") for name, value in new.items() if name not in SIZES
     ]
+    for name, text in on_some_datasets(own, new.keys() - (SIZES.keys() if protocol == "offline" else ())):
+        (sizes if name in SIZES else rest).append(text)
     return ", ".join(sizes), ", ".join(rest)
+
+
+def on_some_datasets(preset: Preset, names: Collection[str]) -> list[tuple[str, str]]:
+    """Which of these values are others on some datasets, by name, in words."""
+    places: dict[tuple[str, str], list[str]] = {}
+    for dataset, values in preset.by_dataset.items():
+        for name in filter(names.__contains__, values):
+            text = f"{shown(values[name])} {SIZES[name]}" if name in SIZES else f"{name} {values[name]}"
+            places.setdefault((name, text), []).append(dataset)
+    return [(name, f"{text} on {', '.join(datasets)}") for (name, text), datasets in places.items()]
 
 
 def by_field() -> dict[str, str]:

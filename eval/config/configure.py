@@ -79,7 +79,7 @@ def values_of(method: str | None, task: Task, preset: str, protocol: Protocol) -
         asked_by(task.dataset),
         METHODS[method].on(task.dataset) if method else {},
         table_8(task.name) if offline and method == "dfp" else {},
-        PRESETS[preset].on(task.dataset),
+        PRESETS[preset].on(task.dataset, protocol),
         METHODS[method].fixed_on(task.dataset) if method else {},
         OFFLINE if offline else {},
     )

@@ -26,10 +26,11 @@ class Preset:
     values: Values = field(default_factory=dict)
     by_dataset: Mapping[str, Values] = field(default_factory=dict)
     protocol: Protocol | None = None  # of every task; None: the first of the paper's that has the task
+    offline: Values = field(default_factory=dict)  # what the offline protocol, which has no other phase, has instead
 
-    def on(self, dataset: str) -> dict[str, Any]:
+    def on(self, dataset: str, protocol: Protocol) -> dict[str, Any]:
         """The preset's values for the tasks of a dataset."""
-        return {**self.values, **self.by_dataset.get(dataset, {})}
+        return {**self.values, **self.by_dataset.get(dataset, {}), **(self.offline if protocol == "offline" else {})}
 
 
 LARGE = (QUADRUPLE, OCTUPLE, PUZZLE_4X4.replace("-v0", "-100m-v0"))
@@ -56,7 +57,7 @@ DEFAULT_PRESET = "laptop"
 BALANCED = {"online_share": 0.5, "final_rate": 0.3, "old_policy_rate": 0.005}
 """What makes an online phase of thousands of steps help: at the paper's 1e-4 the old policy would not move in it."""
 
-LONG_EPISODES = dict.fromkeys((DOUBLE, CAN, SQUARE), {"discount": 0.99})
+LONG_EPISODES = {dataset: {"discount": 0.99} for dataset in (DOUBLE, CAN, SQUARE)}
 """Where a demonstration takes 200 steps, 0.98 leaves nothing of a goal's value for most of the way."""
 
 PRESETS = {
@@ -106,6 +107,7 @@ PRESETS = {
         },
         {**LONG_EPISODES, LIFT: {"offline_steps": 5_000, "online_steps": 5_000, "eval_every": 2_500}},  # learned sooner
         "offline-to-online",
+        {"offline_steps": 54_000, "eval_every": 18_000, "final_rate": 0.1},  # after 18,000 updates BC, FQL, DFP are near 0
     ),
     "paper": Preset(
         "Tables 5 and 8 as printed: each method's own numbers, 1M + 1M steps. Data of 100M rows come shard by shard.",

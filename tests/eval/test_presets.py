@@ -32,6 +32,7 @@ CUBES = {
     "eval_episodes": 100,
 }
 ROBOMIMIC = {"algo.num_elites": 2, "algo.best_of": 4, "backbone.temperatures": (0.005, 0.05)}
+PROTOCOLS = ("offline", "offline-to-online")
 OFFLINE = {"algo.horizon": 1, "algo.best_of": 1, "algo.elites_offline": True, "online_steps": 0, "protocol": "offline"}
 IQL_NETWORKS = {"backbone.width": 256, "backbone.depth": 4, "algo.critic_width": 256, "algo.critic_depth": 4}
 
@@ -72,6 +73,14 @@ def test_a_method_without_an_offline_phase_is_never_offline():
 def test_a_task_of_both_protocols_has_both_tables_numbers():
     config = configure("cube-double-task2", preset="paper", protocol="offline")
     assert holds(config, OFFLINE | {"algo.elite_weight": 0.55, "algo.num_elites": 8})
+
+
+def test_small_has_its_own_length_offline_alone():
+    steps = {protocol: configure("cube-double-task2", "fql", preset="small", protocol=protocol) for protocol in PROTOCOLS}
+    assert {protocol: (c.offline_steps, c.algo.discount, c.algo.final_rate) for protocol, c in steps.items()} == {
+        "offline": (54_000, 0.99, 0.1),
+        "offline-to-online": (16_000, 0.99, 0.3),
+    }
 
 
 def test_release_differs_from_paper_by_one_bandwidth():

@@ -27,6 +27,16 @@ def test_a_table_is_of_the_nearest_preset_that_has_runs(write_run, tmp_path, tab
     assert nearest("1", load(files([tmp_path])), []) == "paper" and nearest("quick", [], []) == "quick"
 
 
+def test_a_title_says_where_a_preset_has_other_values(write_run, tables):
+    write_run("a", {0: [1]}, preset="small", **LIFT)
+    said = tables("1")
+    assert "5,000 steps offline on lift-mh, 5,000 steps online on lift-mh.\n" in said
+    assert "discount 0.99 on cube-double-play-v0, can-mh, square-mh.\n" in said
+    write_run("b", {0: [1]}, preset="small", method="fql", protocol="offline", task="cube-double-task2")
+    title, rest = tables("7").split("\n", 1)
+    assert "54,000 steps offline" in title and "lift" not in title and "final_rate 0.1" in rest and "can-mh" in rest
+
+
 def test_of_two_presets_the_one_with_a_whole_column_is_shown(write_run, tables):
     for weight in (0.1, 0.5, 1.0, 5.0):
         write_run(f"q{weight}", {0: [1]}, preset="quick", algo={"elite_weight": weight}, **LIFT)
