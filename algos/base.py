@@ -8,7 +8,7 @@ networks come bound to their parameters: `nets.actor` (a policy of any backbone)
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
 
 import torch
 from torch import Generator, Tensor, nn
@@ -109,6 +109,10 @@ class Algorithm(ABC):
             raise ValueError(f"algo.final_rate {self.final_rate}: a share in (0, 1]; 1 keeps the learning rate")
         if self.max_grad_norm < 0:
             raise ValueError(f"algo.max_grad_norm {self.max_grad_norm}: must not be negative")
+
+    def offline(self) -> Self:
+        """The rule as far as its offline phase depends on it: what only the online phase reads has fixed values."""
+        return self
 
     def misfit(self, backbone: Backbone) -> str:
         """Why this rule makes no sense with a backbone, in one line; empty where it does."""

@@ -32,7 +32,16 @@ from eval.config.command_line import parse, pattern_to_list
 from eval.config.config import Config
 from eval.config.listing import listing, tasks_like
 from eval.results import record
-from eval.results.folder import CHECKPOINT, RECORD, keep_kernel, new_folder, saved_state, unfinished_folder
+from eval.results.folder import (
+    CHECKPOINT,
+    RECORD,
+    keep_kernel,
+    new_folder,
+    offline_lines,
+    offline_state,
+    saved_state,
+    unfinished_folder,
+)
 from eval.results.policy import Keeper
 from eval.results.provenance import describe, threads_of
 from eval.running.faults import Diverged, from_outside
@@ -97,11 +106,12 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
         print(f"{config.task.name}: there is no environment, so nothing is evaluated")
     if 0 < config.online_steps <= config.online_warmup:
         print(f"online_steps {config.online_steps}: no more than online_warmup {config.online_warmup}, so none has an update")
-    begun = record.read(resumed.path).start if resumed else {}
+    source = resumed.path.parent if resumed else options.offline_from  # whose state it goes on from
+    begun = record.read(source / RECORD).start if source else {}
     threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
     keep_kernel(begun)
     start = describe(config, dataset, device, command)
-    saved = saved_state(resumed.path.parent, config, start) if resumed else {}
+    saved = (saved_state if resumed else offline_state)(source, config, start) if source else {}
     writer = resumed or open_record(held.enter_context(new_folder(config, options.runs)))
     evaluator = Evaluator(config.task, config.success_timing, options.workers) if config.task.simulated else None
     apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
@@ -110,11 +120,22 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
         config, dataset, writer, evaluator, checkpoint, device, options.compile, graph, apart, keep, options.one_sample_episodes
     )
     if resumed:
-        start = {key: value for key, value in start.items() if key not in ("schema", "config", "digest")}
-    writer.write("resume" if resumed else "start", **start)
+        writer.write("resume", **{key: value for key, value in start.items() if key not in ("schema", "config", "digest")})
+    elif source:
+        follow(writer, start, record.read(source / RECORD))
+    else:
+        writer.write("start", **start)
     if threads:
         print(threads)
     return training, saved
+
+
+def follow(writer: record.Writer, start: dict[str, Any], earlier: record.Run) -> None:
+    """Begins the record of a run whose offline phase is that of an earlier one: with all that its record says of it."""
+    origin = {"record": record.identity(earlier.start), **{key: earlier.start[key] for key in ("command", "commit")}}
+    writer.write("start", **start, offline_from=origin)
+    for line in offline_lines(earlier):
+        writer.write(**line)
 
 
 def data_for(config: Config, folder: Path) -> Dataset:

@@ -88,6 +88,12 @@ def add_where_and_how(parser: argparse.ArgumentParser) -> None:
         "--resume", action="store_true", help="continue the newest unfinished run of this configuration in --runs"
     )
     group.add_argument(
+        "--offline-from",
+        type=Path,
+        metavar="RUN",
+        help="begin with the online phase, from where the offline phase of this run's folder ended; it must be the same phase",
+    )
+    group.add_argument(
         "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
     )
     group.add_argument(

@@ -17,7 +17,7 @@ from envs.outside import as_file_name
 from eval.config.config import Config, name_of
 from eval.results import record
 
-RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
+RECORD, CHECKPOINT, OFFLINE = "record.jsonl", "checkpoint.pt", "offline.pt"
 FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 
 
@@ -92,9 +92,29 @@ def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str
     """
     refuse_other_ground(record.read(folder / RECORD), start)
     if (folder / CHECKPOINT).exists():
-        return load_checkpoint(folder / CHECKPOINT, config)
+        return load_checkpoint(folder / CHECKPOINT, config.to_json())
     print(f"{folder}: ended before its first checkpoint; it begins again", file=sys.stderr)
     return {}
+
+
+def offline_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:
+    """What the run in `folder` had learned at the end of its offline phase, for a run that would have the same one.
+
+    ValueError when there is none, or this run's would be another.
+    """
+    for phase, steps in (("offline", config.offline_steps), ("online", config.online_steps)):
+        if not steps:
+            raise ValueError(f"offline_from {folder}: this run has no {phase} phase")
+    if not (folder / OFFLINE).exists():
+        raise ValueError(f"offline_from {folder}: no {OFFLINE} there; a run leaves it when its offline phase has ended")
+    refuse_other_ground(record.read(folder / RECORD), start)
+    return load_checkpoint(folder / OFFLINE, config.offline())
+
+
+def offline_lines(run: record.Run) -> list[dict[str, Any]]:
+    """What its record says of its offline phase."""
+    clock = [{"kind": "clock", "phase": phase, "step": step, "seconds": at} for (phase, step), at in run.clock.items()]
+    return [line for line in (*run.metrics, *clock, *run.evaluations) if line["phase"] == "offline"]
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -108,8 +128,8 @@ def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
             raise
 
 
-def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
-    """What a run saved. ValueError when it cannot be read, or is of another format or configuration."""
+def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
+    """What a run saved. ValueError when it cannot be read, or is of another format or configuration than this one."""
     try:
         state = torch.load(path, weights_only=True, map_location="cpu")
         saved = state["config"]
@@ -119,7 +139,7 @@ def load_checkpoint(path: Path, config: Config) -> dict[str, Any]:
         raise ValueError(
             f"{path}: not a readable checkpoint ({type(error).__name__}); without it --resume begins anew"
         ) from None
-    refuse_other_config(saved, config.to_json(), path)
+    refuse_other_config(saved, config, path)
     if state.get("format") != FORMAT:
         raise ValueError(
             f"{path} has format {state.get('format', 1)}, written by another version, not {FORMAT}; start a new run"

@@ -26,7 +26,7 @@ from envs.dataset import Dataset
 from envs.replay import Replay
 from envs.workers import Lost
 from eval.config.config import Config
-from eval.results.folder import FORMAT, save_checkpoint
+from eval.results.folder import FORMAT, OFFLINE, save_checkpoint
 from eval.results.record import Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
@@ -98,7 +98,7 @@ class Training:
         try:
             self._phase("offline", self.config.offline_steps, self._update_offline)
             if self.config.offline_steps:
-                self.learner.set_progress(1)
+                self._end_offline()
             if self.config.online_steps and not self.stop:
                 if self.learner.phase == "offline":
                     self.learner.begin("online")
@@ -110,6 +110,12 @@ class Training:
                 raise
         self.save()
         return not self.stop
+
+    def _end_offline(self) -> None:
+        """What the phase has learned stays, for other runs that would have the same one (`--offline-from`)."""
+        if self.config.online_steps and self.learner.phase == "offline" and not self.stop:
+            save_checkpoint(self.checkpoint.with_name(OFFLINE), self._learned() | {"config": self.config.offline()})
+        self.learner.set_progress(1)
 
     def close(self) -> None:
         """Ends the processes that evaluate and simulate."""
@@ -230,26 +236,29 @@ class Training:
 
     def save(self) -> None:
         """Everything that the rest of the run depends on, in place of the last checkpoint. OSError where there is no room."""
-        state = {
+        explorers = [explorer.state_dict() for explorer in self.explorers]
+        save_checkpoint(self.checkpoint, self._learned() | {"replay": self.replay.state_dict(), "explorers": explorers})
+        self._saved = time.monotonic()
+
+    def _learned(self) -> dict[str, Any]:
+        """All of that but what was collected online."""
+        return {
             "format": FORMAT,
             "config": self.config.to_json(),
             "done": self.done,
             "evaluated": self.evaluated,
             "seconds": self.seconds,
             "learner": self.learner.state_dict(),
-            "replay": self.replay.state_dict(),
-            "explorers": [explorer.state_dict() for explorer in self.explorers],
         }
-        save_checkpoint(self.checkpoint, state)
-        self._saved = time.monotonic()
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from what `save` saved."""
+        """Continue from what was saved: by `save`, or by a run with the same offline phase at its end."""
         self.done, self.evaluated = state["done"], state["evaluated"]
         self.seconds = state.get("seconds")
         self.learner.load_state_dict(state["learner"])
-        self.replay.load_state_dict(state["replay"])
-        for seed, saved in zip(self.config.seeds, state["explorers"], strict=False):
+        if "replay" in state:
+            self.replay.load_state_dict(state["replay"])
+        for seed, saved in zip(self.config.seeds, state.get("explorers", ()), strict=False):
             explorer = self._explorer(seed)
             explorer.load_state_dict(saved)
             self.explorers.append(explorer)

@@ -40,7 +40,7 @@ def test_a_disk_that_fills_up_in_a_checkpoint_leaves_the_last_one(tiny, limit, c
     said, folder = capsys.readouterr(), stopped.path.parent
     assert code == LOST and said.err.splitlines()[-1] == f"error: {folder}/checkpoint.pt: file too large"
     assert said.out.splitlines()[-1].endswith("--resume") and stopped.status == "stopped"
-    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "policies", "record.jsonl"]
+    assert sorted(path.name for path in folder.iterdir()) == ["checkpoint.pt", "offline.pt", "policies", "record.jsonl"]
     assert checkpoint(stopped)["done"] == {"offline": 6, "online": 0}
     limit(10**9)
     code, resumed = tiny("--resume")

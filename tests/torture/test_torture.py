@@ -98,7 +98,7 @@ def test_a_run_killed_again_and_again_equals_one_left_alone(nursery, chance, tmp
                 hit[place(runs)] += 1
         assert outcome(runs) == alone
         (folder,) = {path.parent for path in runs.glob("*/record.jsonl")}
-        assert sorted(os.listdir(folder)) == ["checkpoint.pt", "policies", "record.jsonl"]
+        assert sorted(os.listdir(folder)) == ["checkpoint.pt", "offline.pt", "policies", "record.jsonl"]
     print(f"{workers} workers, killed {hit.total()} times: {dict(hit)}")
 
 

@@ -1,0 +1,79 @@
+"""Runs that begin where another one's offline phase ended."""
+
+import os
+import signal
+
+import pytest
+import torch
+from torch.utils._pytree import tree_leaves
+
+from eval.results import record
+from eval.running.train import Training
+
+OPTIONS = "--seeds 0 1 --algo.final-rate 0.1".split()
+OTHER = "--algo.elite-weight 5 --algo.num-elites 1 --online-share 0.5 --online-steps 11".split()
+
+
+def learned(run) -> list:
+    state = torch.load(run.path.with_name("checkpoint.pt"), weights_only=True)["learner"]
+    return [*tree_leaves([state[name] for name in ("params", "slow", "moments", "generators")]), torch.tensor(state["rate"])]
+
+
+def told(run) -> list:
+    return [run.evaluations, run.metrics, list(run.clock)]
+
+
+@pytest.fixture
+def source(tiny):
+    _, run = tiny(*OPTIONS)
+    return run
+
+
+@pytest.mark.parametrize("changes", [OTHER, ["--method", "dfp-no-top-k"]], ids=["another lambda, K, batch", "without top-K"])
+def test_it_equals_a_run_that_made_the_phase_itself(tiny, source, changes):
+    _, whole = tiny(*OPTIONS, *changes)
+    code, run = tiny(*OPTIONS, *changes, "--offline-from", str(source.path.parent))
+    assert code == 0 and run.status == "finished" and told(run) == told(whole)
+    assert all(torch.equal(a, b) for a, b in zip(learned(run), learned(whole), strict=True))
+    assert run.start["config"] == whole.start["config"] and "offline_from" not in whole.start
+    assert run.start["offline_from"]["record"] == record.identity(source.start)
+    assert all(run.clock[place] == source.clock[place] for place in source.clock if place[0] == "offline")
+
+
+def test_it_is_resumed_like_any_other(tiny, source, monkeypatch):
+    again = [*OPTIONS, *OTHER, "--offline-from", str(source.path.parent)]
+    _, whole = tiny(*again)
+
+    def stop(self, step):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return step_and_update(self, step)
+
+    step_and_update = Training._explore_and_update
+    with monkeypatch.context() as patch:
+        patch.setattr(Training, "_explore_and_update", stop)
+        code, stopped = tiny(*again)
+    assert code == 128 + signal.SIGTERM
+    code, run = tiny(*again, "--resume")
+    assert code == 0 and run.path == stopped.path and told(run) == told(whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (["--algo.learning-rate", "0.002"], "is of another configuration: its algo.learning_rate is 0.001, here 0.002"),
+        (["--method", "mvp"], "its backbone"),
+        (["--seeds", "0"], "its seeds is [0, 1], here [0]"),
+        (["--algo.elites-offline"], "its algo.elite_weight is 0.0, here 0.5"),
+        (["--online-steps", "0"], "this run has no online phase"),
+    ],
+)
+def test_another_offline_phase_is_refused(tiny_options, source, refused, tmp_path, changes, said):
+    runs = ["--runs", str(tmp_path / "runs")]
+    assert said in refused(*tiny_options, *runs, *OPTIONS, *changes, "--offline-from", str(source.path.parent))
+
+
+def test_a_folder_without_an_offline_phase_is_refused(tiny_options, source, refused, tmp_path):
+    options = [*tiny_options, "--runs", str(tmp_path / "runs"), "--offline-from"]
+    assert "nowhere" in refused(*options, str(tmp_path / "nowhere"))
+    (source.path.parent / "offline.pt").unlink()
+    assert "no offline.pt there" in refused(*options, str(source.path.parent))
