@@ -8,7 +8,7 @@ networks come bound to their parameters: `nets.actor` (a policy of any backbone)
 import re
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Generator, Tensor, nn
@@ -110,9 +110,9 @@ class Algorithm(ABC):
         if self.max_grad_norm < 0:
             raise ValueError(f"algo.max_grad_norm {self.max_grad_norm}: must not be negative")
 
-    def offline(self) -> Self:
-        """The rule as far as its offline phase depends on it: what only the online phase reads has fixed values."""
-        return self
+    def online_options(self) -> tuple[str, ...]:
+        """Those of its options that the offline phase does not read, so that runs which differ in them alone can share one."""
+        return ()
 
     def misfit(self, backbone: Backbone) -> str:
         """Why this rule makes no sense with a backbone, in one line; empty where it does."""

@@ -5,8 +5,8 @@
 With the drifting backbone this is DFP; with MeanFlow, "MVP w/ top-K". With `elite_weight` 0 it is best-of-N on a cloned policy.
 """
 
-from dataclasses import dataclass, replace
-from typing import Any, Self, get_args
+from dataclasses import dataclass
+from typing import Any, get_args
 
 import torch
 from torch import Generator, Tensor
@@ -49,10 +49,9 @@ class DFP(ActorCritic):
         if self.ranking not in get_args(Precision):
             raise ValueError(f"algo.ranking '{self.ranking}': there are {', '.join(get_args(Precision))}")
 
-    def offline(self) -> Self:
-        if self.elites_offline:
-            return self
-        return replace(self, num_candidates=1, num_elites=1, elite_weight=0.0, elite_step=0.0, old_policy_rate=0.0)
+    def online_options(self) -> tuple[str, ...]:
+        of_elites = "num_candidates", "num_elites", "elite_weight", "elite_step", "old_policy_rate"
+        return () if self.elites_offline else of_elites
 
     def misfit(self, backbone: Backbone) -> str:
         return NO_CHOICE if backbone.deterministic else ""

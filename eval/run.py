@@ -37,9 +37,8 @@ from eval.results.folder import (
     RECORD,
     keep_kernel,
     new_folder,
-    offline_lines,
-    offline_state,
     saved_state,
+    shared_state,
     unfinished_folder,
 )
 from eval.results.policy import Keeper
@@ -111,7 +110,7 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
     keep_kernel(begun)
     start = describe(config, dataset, device, command)
-    saved = (saved_state if resumed else offline_state)(source, config, start) if source else {}
+    saved = (saved_state if resumed else shared_state)(source, config, start) if source else {}
     writer = resumed or open_record(held.enter_context(new_folder(config, options.runs)))
     evaluator = Evaluator(config.task, config.success_timing, options.workers) if config.task.simulated else None
     apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
@@ -131,11 +130,12 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
 
 
 def follow(writer: record.Writer, start: dict[str, Any], earlier: record.Run) -> None:
-    """Begins the record of a run whose offline phase is that of an earlier one: with all that its record says of it."""
-    origin = {"record": record.identity(earlier.start), **{key: earlier.start[key] for key in ("command", "commit")}}
-    writer.write("start", **start, offline_from=origin)
-    for line in offline_lines(earlier):
-        writer.write(**line)
+    """Begins the record of a run that goes on from an earlier one's offline phase: with all that was recorded of that, but the
+    clock."""
+    made_by = {key: earlier.start[key] for key in ("command", "commit", "versions", "device")}
+    origin = earlier.start.get("offline_from") or {"record": record.identity(earlier.start), **made_by}
+    lines = [line for line in (*earlier.metrics, *earlier.evaluations) if line["phase"] == "offline"]
+    writer.write_all([{"kind": "start", **start, "offline_from": origin}, *lines])
 
 
 def data_for(config: Config, folder: Path) -> Dataset:

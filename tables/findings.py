@@ -21,7 +21,6 @@ from eval.results.record import PHASES, Run
 from tables import published, rules
 from tables.cells import build
 from tables.claims import CLAIMS, Claim, Contrast
-from tables.equal_time import at_equal_time
 from tables.headline import NEAREST
 from tables.result import Cell
 from tables.sources.runs import files, load
@@ -57,12 +56,10 @@ class Finding:
 def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding | None:
     """A contrast over the tasks on which all of its rows have seeds; None where there is no such task."""
     own = [run for run in runs if run.start["config"]["preset"] == preset]
-    rows = tuple(row for row, _ in contrast.parts)
-    if contrast.equal_time:
-        own = at_equal_time(own, rows)
     if not own:
         return None
     tasks = sorted({run.start["config"]["task"] for run in own})
+    rows = tuple(row for row, _ in contrast.parts)
     table = Table("", rows, each(*tasks), phases=PHASES, seeds=0, average=False)
     result = build("", table, own, preset)
     samples: dict[str, list[Array]] = {}
@@ -173,6 +170,9 @@ def page(runs: Sequence[Run]) -> str:
         tabulate(lines, head, "pipe", disable_numparse=True),
         *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
         *([f"## What is to be known of data and runs\n\n{notes}"] if (notes := listed(findings)) else []),
+        "## What is not tested",
+        "One step against ten at equal time: the clocks of these records are of machines that did other work beside them, some "
+        "of runs that were compiled (`python -m tables figure time` draws them).",
         "## Run it again",
         "`python -m eval.sweep 2 3 4 --preset PRESET` makes the runs that are missing (`--dry-run` lists them).",
     ]

@@ -6,11 +6,12 @@ preset changes and which tasks have no runs. Under the paper's tables stands how
 the paper's tasks, empty or not.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.config.presets import PRESETS, Preset
+from eval.config.methods import Values
+from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS, Run
 from tables import published
 from tables.agreement import agreement
@@ -44,7 +45,8 @@ def headline(
     make = from_records if preset else of_tasks_with_runs
     result = make(name, runs, benches, chosen, mixed)
     if not preset and name in COMPARABLE and chosen != "paper":
-        size, rest = deviations(chosen, TABLES[name].protocol)
+        shown_runs = [run for line in result.lines for cell in line.cells for run in cell.runs]
+        size, rest = deviations(chosen, TABLES[name].protocol, {run.start["dataset"].get("name", "") for run in shown_runs})
         result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")
         if size and rest:
             result = replace(result, notes=(*result.notes, f"Preset {chosen} also differs from the paper's in {rest}."))
@@ -111,10 +113,12 @@ def tasks_with_runs(table: Table, runs: Sequence[Run], preset: str) -> list[str]
     return [*(task for task in own if rows.get(task)), *others]
 
 
-def deviations(preset: str, protocol: str) -> tuple[str, str]:
-    """How a preset differs from the paper, in sizes and in the rest; the numbers of Table 5 in brackets, where it has them."""
+def deviations(preset: str, protocol: str, datasets: Collection[str] = ()) -> tuple[str, str]:
+    """How a preset differs from the paper, on these datasets, in sizes and in the rest; the numbers of Table 5 in brackets,
+    where it has them."""
     own, paper = PRESETS[preset], by_field()
-    values = {**own.values, **(own.offline if protocol == "offline" else {})}
+    instead = own.offline_protocol if protocol == "offline" else {}
+    values = {**own.values, **instead}
     new = {name: shown(value) for name, value in values.items() if name not in HARMLESS and shown(value) != paper.get(name)}
     if protocol == "offline":
         new.pop("online_steps", None)
@@ -122,15 +126,15 @@ def deviations(preset: str, protocol: str) -> tuple[str, str]:
     rest = [
         f"{name} {value}" + (f" ({paper[name]})" if name in paper else "") for name, value in new.items() if name not in SIZES
     ]
-    for name, text in on_some_datasets(own, new.keys() - (SIZES.keys() if protocol == "offline" else ())):
+    for name, text in on_some({d: own.by_dataset[d] for d in own.by_dataset if d in datasets}, new.keys() - instead.keys()):
         (sizes if name in SIZES else rest).append(text)
     return ", ".join(sizes), ", ".join(rest)
 
 
-def on_some_datasets(preset: Preset, names: Collection[str]) -> list[tuple[str, str]]:
+def on_some(by_dataset: Mapping[str, Values], names: Collection[str]) -> list[tuple[str, str]]:
     """Which of these values are others on some datasets, by name, in words."""
     places: dict[tuple[str, str], list[str]] = {}
-    for dataset, values in preset.by_dataset.items():
+    for dataset, values in by_dataset.items():
         for name in filter(names.__contains__, values):
             text = f"{shown(values[name])} {SIZES[name]}" if name in SIZES else f"{name} {values[name]}"
             places.setdefault((name, text), []).append(dataset)

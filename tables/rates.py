@@ -29,7 +29,7 @@ class Rates:
         self.benches = benches
         self.took: dict[tuple[str, str, str], list[Took]] = defaultdict(list)
         for run in runs:
-            if run.status == "finished" and run.seconds and "offline_from" not in run.start:
+            if run.status == "finished" and run.seconds and "offline_from" not in run.start:  # else of one phase alone
                 config = run.start["config"]
                 steps = config.get("offline_steps", 0) + config.get("online_steps", 0)
                 one = Took(config["task"], steps, run.seconds / len(config["seeds"]) / 3600, str(run.start.get("device")))

@@ -17,10 +17,10 @@ from envs.task import Protocol, SuccessTiming, Task, find_task
 
 Act = Literal["policy", "qgbs"]
 WarmupActions = Literal["policy", "random"]
-ONLINE = {
-    *("method", "preset", "changes"),  # names of numbers, which count themselves
+NOT_OFFLINE = {
+    *("method", "preset", "changes"),  # names of numbers that count themselves
+    "dataset",  # where the data lie; records have their hash
     *("online_steps", "online_warmup", "warmup_actions", "updates_per_step", "online_share", "replay_capacity"),
-    *("eval_every", "log_every"),  # only more or fewer lines of a record
 }  # what the offline phase does not depend on
 SIZES = {"width", "depth", "critic_width", "critic_depth"}
 
@@ -101,10 +101,11 @@ class Config:
             plain[part] = {"name": name_of(plain[part]), **asdict(plain[part])}
         return json.loads(json.dumps(plain))
 
-    def offline(self) -> dict[str, Any]:
-        """What the offline phase and the evaluations at its end depend on, as plain values."""
-        plain = dataclasses.replace(self, algo=self.algo.offline()).to_json()
-        return {name: value for name, value in plain.items() if name not in ONLINE}
+    def offline_phase(self) -> dict[str, Any]:
+        """All that the offline phase and its evaluations depend on, as plain values."""
+        plain, unread = self.to_json(), self.algo.online_options()
+        plain["algo"] = {name: value for name, value in plain["algo"].items() if name not in unread}
+        return {name: value for name, value in plain.items() if name not in NOT_OFFLINE}
 
     @staticmethod
     def from_json(plain: Mapping[str, Any]) -> "Config":

@@ -17,7 +17,8 @@ from envs.outside import as_file_name
 from eval.config.config import Config, name_of
 from eval.results import record
 
-RECORD, CHECKPOINT, OFFLINE = "record.jsonl", "checkpoint.pt", "offline.pt"
+RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
+OFFLINE_END = "offline.pt"  # what the offline phase had learned
 FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 
 
@@ -82,7 +83,7 @@ def keep_kernel(begun: dict[str, Any]) -> None:
     if recorded := begun.get("kernel"):  # a fresh run has none yet, records from before the choice never
         os.environ.setdefault(KERNEL, recorded)
         if (here := kernel()) != recorded:
-            raise ValueError(f"kernel {here}: the run to resume has {recorded}; {KERNEL}={recorded} chooses it where it is")
+            raise ValueError(f"kernel {here}: the run to go on from has {recorded}; {KERNEL}={recorded} chooses it where it is")
 
 
 def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:
@@ -90,14 +91,19 @@ def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str
 
     ValueError when it cannot go on here: `start` is what its record's first line would be now.
     """
-    refuse_other_ground(record.read(folder / RECORD), start)
+    run = record.read(folder / RECORD)
+    refuse_other_ground(run, start)
     if (folder / CHECKPOINT).exists():
         return load_checkpoint(folder / CHECKPOINT, config.to_json())
+    if (folder / OFFLINE_END).exists():  # it went on from another run's
+        return load_checkpoint(folder / OFFLINE_END, config.offline_phase())
+    if "offline_from" in run.start:
+        raise ValueError(f"{folder}: ended before it had anything; start a new run with --offline-from, without --resume")
     print(f"{folder}: ended before its first checkpoint; it begins again", file=sys.stderr)
     return {}
 
 
-def offline_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:
+def shared_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:
     """What the run in `folder` had learned at the end of its offline phase, for a run that would have the same one.
 
     ValueError when there is none, or this run's would be another.
@@ -105,16 +111,10 @@ def offline_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[s
     for phase, steps in (("offline", config.offline_steps), ("online", config.online_steps)):
         if not steps:
             raise ValueError(f"offline_from {folder}: this run has no {phase} phase")
-    if not (folder / OFFLINE).exists():
-        raise ValueError(f"offline_from {folder}: no {OFFLINE} there; a run leaves it when its offline phase has ended")
+    if not (folder / OFFLINE_END).exists():
+        raise ValueError(f"offline_from {folder}: no {OFFLINE_END} there; a run leaves it when its offline phase has ended")
     refuse_other_ground(record.read(folder / RECORD), start)
-    return load_checkpoint(folder / OFFLINE, config.offline())
-
-
-def offline_lines(run: record.Run) -> list[dict[str, Any]]:
-    """What its record says of its offline phase."""
-    clock = [{"kind": "clock", "phase": phase, "step": step, "seconds": at} for (phase, step), at in run.clock.items()]
-    return [line for line in (*run.metrics, *clock, *run.evaluations) if line["phase"] == "offline"]
+    return load_checkpoint(folder / OFFLINE_END, config.offline_phase())
 
 
 def save_checkpoint(path: Path, state: dict[str, Any]) -> None:
@@ -137,7 +137,7 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(error, OSError) and error.filename:
             raise
         raise ValueError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}); without it --resume begins anew"
+            f"{path}: not a readable checkpoint ({type(error).__name__}); without it the run begins anew"
         ) from None
     refuse_other_config(saved, config, path)
     if state.get("format") != FORMAT:
@@ -155,6 +155,6 @@ def refuse_other_config(saved: dict[str, Any], wanted: dict[str, Any], where: Pa
         return {k: v for k, v in config.items() if not isinstance(v, dict)} | nested
 
     old, new = flat(saved), flat(wanted)
-    for name in sorted(old.keys() | new.keys()):
+    for name in sorted(old.keys() | new.keys(), key=lambda name: (not (name in old and name in new), name)):
         if old.get(name) != new.get(name):
             raise ValueError(f"{where} is of another configuration: its {name} is {old.get(name)}, here {new.get(name)}")

@@ -6,6 +6,9 @@
     {"kind": "clock", "phase": "offline", "step": 5000, "seconds": 97.3}
     {"kind": "end", "status": "finished" | "stopped" | "failed", "reason": "...", "seconds": 412.0}
 
+A run that went on from another one's offline phase (`--offline-from`) has the lines of that phase, without the clock, and its
+start says whose they are: "offline_from" with the first run's record, command, commit, versions and device.
+
 Entry i of an evaluation's lists is episode i. Where a critic chooses among samples, "one_sample" has the same of episodes in
 which one sample acts that it did not choose. Where a task does not report success, "score" has what counts instead, each
 episode's return or D4RL's normalised score, and success is 0. The clock says, at each evaluation, how long the run's steps
@@ -18,6 +21,7 @@ import hashlib
 import json
 import os
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import fmean
@@ -57,11 +61,15 @@ class Writer:
 
     def write(self, kind: str, **fields: Any) -> None:
         """One line, on disk when this returns; when it cannot be written the file stays as it was."""
-        line = json.dumps({"kind": kind, **fields}, allow_nan=False, separators=(",", ":")).encode() + b"\n"
+        self.write_all([{"kind": kind, **fields}])
+
+    def write_all(self, lines: Iterable[dict[str, Any]]) -> None:
+        """The same of several lines, all or none."""
+        whole = b"".join(json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n" for line in lines)
         size = self._place.stat().st_size  # fails where the file is gone
         try:
-            while line:  # what is written in part, as a disk fills, fails the second time and says why
-                line = line[self._file.write(line) :]
+            while whole:  # what is written in part, as a disk fills, fails the second time and says why
+                whole = whole[self._file.write(whole) :]
             os.fsync(self._file.fileno())
         except OSError as error:
             self._file.truncate(size)

@@ -26,7 +26,7 @@ from envs.dataset import Dataset
 from envs.replay import Replay
 from envs.workers import Lost
 from eval.config.config import Config
-from eval.results.folder import FORMAT, OFFLINE, save_checkpoint
+from eval.results.folder import FORMAT, OFFLINE_END, save_checkpoint
 from eval.results.record import Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
@@ -112,9 +112,11 @@ class Training:
         return not self.stop
 
     def _end_offline(self) -> None:
-        """What the phase has learned stays, for other runs that would have the same one (`--offline-from`)."""
-        if self.config.online_steps and self.learner.phase == "offline" and not self.stop:
-            save_checkpoint(self.checkpoint.with_name(OFFLINE), self._learned() | {"config": self.config.offline()})
+        """What the phase has learned stays, for other runs that would have the same one (`--offline-from`): without the time
+        that it took, since their online phase may be on another machine."""
+        if self.learner.phase == "offline" and not self.stop:
+            state = self._learned() | {"config": self.config.offline_phase(), "seconds": None}
+            save_checkpoint(self.checkpoint.with_name(OFFLINE_END), state)
         self.learner.set_progress(1)
 
     def close(self) -> None:

@@ -20,7 +20,7 @@ def learned(run) -> list:
 
 
 def told(run) -> list:
-    return [run.evaluations, run.metrics, list(run.clock)]
+    return [run.evaluations, run.metrics]
 
 
 @pytest.fixture
@@ -36,11 +36,14 @@ def test_it_equals_a_run_that_made_the_phase_itself(tiny, source, changes):
     assert code == 0 and run.status == "finished" and told(run) == told(whole)
     assert all(torch.equal(a, b) for a, b in zip(learned(run), learned(whole), strict=True))
     assert run.start["config"] == whole.start["config"] and "offline_from" not in whole.start
-    assert run.start["offline_from"]["record"] == record.identity(source.start)
-    assert all(run.clock[place] == source.clock[place] for place in source.clock if place[0] == "offline")
+    assert run.start["offline_from"]["record"] == record.identity(source.start) and not run.clock
+    _, next_one = tiny(*OPTIONS, *changes, "--offline-from", str(run.path.parent))
+    assert told(next_one) == told(whole) and next_one.start["offline_from"] == run.start["offline_from"]
 
 
-def test_it_is_resumed_like_any_other(tiny, source, monkeypatch):
+@pytest.mark.parametrize("lost", [[], ["checkpoint.pt"], ["checkpoint.pt", "offline.pt"]], ids=str)
+def test_it_is_resumed_like_any_other(tiny, tiny_options, source, refused, tmp_path, monkeypatch, lost):
+    """Also after a kill before it had saved."""
     again = [*OPTIONS, *OTHER, "--offline-from", str(source.path.parent)]
     _, whole = tiny(*again)
 
@@ -53,6 +56,12 @@ def test_it_is_resumed_like_any_other(tiny, source, monkeypatch):
         patch.setattr(Training, "_explore_and_update", stop)
         code, stopped = tiny(*again)
     assert code == 128 + signal.SIGTERM
+    for name in lost:
+        (stopped.path.parent / name).unlink()
+    if "offline.pt" in lost:
+        options = [*tiny_options, "--runs", str(tmp_path / "runs"), *again, "--resume"]
+        assert "start a new run with --offline-from, without --resume" in refused(*options)
+        return
     code, run = tiny(*again, "--resume")
     assert code == 0 and run.path == stopped.path and told(run) == told(whole)
 
@@ -63,7 +72,8 @@ def test_it_is_resumed_like_any_other(tiny, source, monkeypatch):
         (["--algo.learning-rate", "0.002"], "is of another configuration: its algo.learning_rate is 0.001, here 0.002"),
         (["--method", "mvp"], "its backbone"),
         (["--seeds", "0"], "its seeds is [0, 1], here [0]"),
-        (["--algo.elites-offline"], "its algo.elite_weight is 0.0, here 0.5"),
+        (["--algo.elites-offline"], "its algo.elites_offline is False, here True"),
+        (["--eval-every", "3"], "its eval_every is 4, here 3"),
         (["--online-steps", "0"], "this run has no online phase"),
     ],
 )

@@ -1,6 +1,5 @@
 """What records say of the paper's claims."""
 
-import json
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,6 @@ ROOT = Path(__file__).parents[2]
 BY_TITLE = {claim.title: claim for claim in CLAIMS}
 CLONES, INTERACTION = BY_TITLE["Drifting clones better than MeanFlow"], BY_TITLE["Top-K helps drifting more than MeanFlow"]
 ONLINE, ROBUST = BY_TITLE["The online phase helps"], BY_TITLE["DFP is robust to λ"]
-EQUAL_TIME = BY_TITLE["One step is above ten at equal time"]
 
 
 def test_the_committed_page_is_what_the_committed_records_say(monkeypatch):
@@ -104,20 +102,6 @@ def test_seeds_that_agree_by_chance_are_not_sure_beyond_their_episodes(write_run
     rates, episodes = np.array([[80, 90 / 1.1], [10, 10 / 1.1]]), [10, 11]
     noise = (rates * (100 - rates) / episodes).mean(1).sum()
     assert finding.estimate.high - finding.estimate.value == pytest.approx(1.96 * (noise / 2) ** 0.5, rel=1e-3)
-
-
-@pytest.mark.parametrize(("dfp", "qc_bfn", "gap"), [((4, 10), (6, 12), 100 - 40), ((6, 16), (4, 10), 40 - 60)])
-def test_at_equal_time_the_slower_method_has_not_come_as_far(write_run, tmp_path, dfp, qc_bfn, gap):
-    """Both begin the last 15 steps at 0; the slower one has done a part of them, in time, when the faster has done all."""
-    for method, times, solved in (("dfp", dfp, 10), ("qc-bfn", qc_bfn, 6)):
-        path = write_run(method, {0: [1] * solved + [0] * (10 - solved), 1: [0] * (10 - solved) + [1] * solved}, method=method)
-        clock = {("offline", 5): 1, ("offline", 10): 2, ("online", 5): times[0], ("online", 20): times[1]}
-        lines = [{"kind": "clock", "phase": phase, "step": step, "seconds": at} for (phase, step), at in clock.items()]
-        path.write_text(path.read_text() + "".join(json.dumps(line) + "\n" for line in lines))
-    write_run("without a clock", {2: [0] * 10}, method="dfp")
-    write_run("elsewhere", {3: [1] * 10}, method="qc-bfn", device="cpu, 1 threads, another processor")
-    ((_, finding, _),) = conclusions(EQUAL_TIME, load(files([tmp_path])))
-    assert (finding.estimate.value, finding.seeds) == (pytest.approx(gap), (2, 2))
 
 
 def test_the_nearest_preset_counts_and_the_others_are_told(write_run, tmp_path):
