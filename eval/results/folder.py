@@ -95,9 +95,9 @@ def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str
     refuse_other_ground(run, start)
     if (folder / CHECKPOINT).exists():
         return load_checkpoint(folder / CHECKPOINT, config.to_json())
-    if (folder / OFFLINE_END).exists():  # it went on from another run's
-        return load_checkpoint(folder / OFFLINE_END, config.offline_phase())
     if "offline_from" in run.start:
+        if (folder / OFFLINE_END).exists():
+            return load_checkpoint(folder / OFFLINE_END, config.offline_phase())
         raise ValueError(f"{folder}: ended before it had anything; start a new run with --offline-from, without --resume")
     print(f"{folder}: ended before its first checkpoint; it begins again", file=sys.stderr)
     return {}
@@ -137,7 +137,7 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
         if isinstance(error, OSError) and error.filename:
             raise
         raise ValueError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}); without it the run begins anew"
+            f"{path}: not a readable checkpoint ({type(error).__name__}); without it --resume begins anew"
         ) from None
     refuse_other_config(saved, config, path)
     if state.get("format") != FORMAT:

@@ -86,7 +86,7 @@ def test_a_run_keeps_its_kernel(tiny, tiny_options, refused, tmp_path, monkeypat
     killed.path.write_text("".join(lines))
     again = [*tiny_options, "--resume", "--runs", str(tmp_path / "runs")]
     monkeypatch.setenv("DENSE_KERNEL", "onednn")
-    assert "kernel onednn: the run to resume has torch" in refused(*again)
+    assert "kernel onednn: the run to go on from has torch" in refused(*again)
     monkeypatch.delenv("DENSE_KERNEL")
     assert run.main(again) == 0 and os.environ["DENSE_KERNEL"] == "torch"
 
