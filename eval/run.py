@@ -32,15 +32,7 @@ from eval.config.command_line import parse, pattern_to_list
 from eval.config.config import Config
 from eval.config.listing import listing, tasks_like
 from eval.results import record
-from eval.results.folder import (
-    CHECKPOINT,
-    RECORD,
-    keep_kernel,
-    new_folder,
-    saved_state,
-    shared_state,
-    unfinished_folder,
-)
+from eval.results.folder import CHECKPOINT, RECORD, keep_kernel, new_folder, saved_state, shared_state, unfinished_folder
 from eval.results.policy import Keeper
 from eval.results.provenance import describe, threads_of
 from eval.running.faults import Diverged, from_outside

@@ -45,8 +45,8 @@ def headline(
     make = from_records if preset else of_tasks_with_runs
     result = make(name, runs, benches, chosen, mixed)
     if not preset and name in COMPARABLE and chosen != "paper":
-        shown_runs = [run for line in result.lines for cell in line.cells for run in cell.runs]
-        size, rest = deviations(chosen, TABLES[name].protocol, {run.start["dataset"].get("name", "") for run in shown_runs})
+        counted = [run for line in result.lines for cell in line.cells for run in cell.runs]
+        size, rest = deviations(chosen, TABLES[name].protocol, {run.start["dataset"].get("name", "") for run in counted})
         result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")
         if size and rest:
             result = replace(result, notes=(*result.notes, f"Preset {chosen} also differs from the paper's in {rest}."))
@@ -113,7 +113,7 @@ def tasks_with_runs(table: Table, runs: Sequence[Run], preset: str) -> list[str]
     return [*(task for task in own if rows.get(task)), *others]
 
 
-def deviations(preset: str, protocol: str, datasets: Collection[str] = ()) -> tuple[str, str]:
+def deviations(preset: str, protocol: str, datasets: Collection[str]) -> tuple[str, str]:
     """How a preset differs from the paper, on these datasets, in sizes and in the rest; the numbers of Table 5 in brackets,
     where it has them."""
     own, paper = PRESETS[preset], by_field()

@@ -136,9 +136,8 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     except Exception as error:  # a damaged file can raise anything
         if isinstance(error, OSError) and error.filename:
             raise
-        raise ValueError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}); without it --resume begins anew"
-        ) from None
+        hint = "; without it --resume begins anew" if path.name == CHECKPOINT else ""
+        raise ValueError(f"{path}: not a readable checkpoint ({type(error).__name__}){hint}") from None
     refuse_other_config(saved, config, path)
     if state.get("format") != FORMAT:
         raise ValueError(

@@ -114,7 +114,8 @@ class Training:
     def _end_offline(self) -> None:
         """What the phase has learned stays, for other runs that would have the same one (`--offline-from`): without the time
         that it took, since their online phase may be on another machine."""
-        if self.learner.phase == "offline" and not self.stop:
+        shared = self.config.protocol != "offline"  # whose runs have no other phase
+        if shared and self.learner.phase == "offline" and not self.stop:
             state = self._learned() | {"config": self.config.offline_phase(), "seconds": None}
             save_checkpoint(self.checkpoint.with_name(OFFLINE_END), state)
         self.learner.set_progress(1)

@@ -82,8 +82,12 @@ def test_another_offline_phase_is_refused(tiny_options, source, refused, tmp_pat
     assert said in refused(*tiny_options, *runs, *OPTIONS, *changes, "--offline-from", str(source.path.parent))
 
 
-def test_a_folder_without_an_offline_phase_is_refused(tiny_options, source, refused, tmp_path):
+def test_a_folder_without_a_whole_offline_phase_is_refused(tiny, tiny_options, source, refused, tmp_path):
     options = [*tiny_options, "--runs", str(tmp_path / "runs"), "--offline-from"]
     assert "nowhere" in refused(*options, str(tmp_path / "nowhere"))
+    _, alone = tiny(*OPTIONS, "--protocol", "offline")
+    assert not alone.path.with_name("offline.pt").exists(), "no run could use it"
+    (source.path.parent / "offline.pt").write_bytes(b"damaged")
+    assert refused(*options, str(source.path.parent)).endswith("offline.pt: not a readable checkpoint (UnpicklingError)")
     (source.path.parent / "offline.pt").unlink()
     assert "no offline.pt there" in refused(*options, str(source.path.parent))
