@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from eval.config.config import NOT_OFFLINE
 from eval.config.methods import Values
 from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS, Run
@@ -121,7 +122,7 @@ def deviations(preset: str, protocol: str, datasets: Collection[str]) -> tuple[s
     values = {**own.values, **instead}
     new = {name: shown(value) for name, value in values.items() if name not in HARMLESS and shown(value) != paper.get(name)}
     if protocol == "offline":
-        new.pop("online_steps", None)
+        new = {name: value for name, value in new.items() if name not in NOT_OFFLINE}
     sizes = [f"{new[name]} {words} ({paper[name]})" for name, words in SIZES.items() if name in new]
     rest = [
         f"{name} {value}" + (f" ({paper[name]})" if name in paper else "") for name, value in new.items() if name not in SIZES
