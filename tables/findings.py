@@ -7,7 +7,7 @@ has any. Its 95 % interval is Student's over seeds, with the tasks as given.
 import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import fmean
 
@@ -21,6 +21,8 @@ from eval.results.record import PHASES, Run
 from tables import published, rules
 from tables.cells import build
 from tables.claims import CLAIMS, Claim, Contrast
+from tables.costs import Bench, fullest, load_benches
+from tables.equal_time import until_as_long, update_times
 from tables.headline import NEAREST
 from tables.result import Cell
 from tables.sources.runs import files, load
@@ -132,17 +134,33 @@ def outside(claim: Claim, one: Estimate) -> bool:
 Conclusion = tuple[str, Finding | None, float]
 
 
-def conclusions(claim: Claim, runs: Sequence[Run]) -> list[Conclusion]:
+def at_equal_time(contrast: Contrast, preset: str, runs: Sequence[Run], benches: Sequence[Bench]) -> Finding | None:
+    """A contrast whose second row is cut when its updates have lasted as long as the first one's; None without times."""
+    faster, slower = (row for row, _ in contrast.parts)
+    times, other = (update_times(row.method, preset, benches) for row in (faster, slower))
+    if not times or not other:
+        return None
+    finding = at_preset(contrast, preset, until_as_long(runs, slower.method, other, times))
+    path = fullest(benches, preset)[0]["path"]
+    took = (f"{row.label} {of['offline']:.1f} and {of['online']:.1f}" for row, of in ((faster, times), (slower, other)))
+    note = f"preset {preset}: an update offline and online takes {' ms, '.join(took)} ms ({path})"
+    return finding and replace(finding, notes=(*finding.notes, note))
+
+
+def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench] = ()) -> list[Conclusion]:
     """For each preset that has runs of a claim the verdict, the finding that shows it, and the paper's own number for that.
 
     Of several contrasts the shown one contradicts the claim, else it is the largest. Presets with runs of every row come
     first, the nearest to the paper's before others. Without runs, that there are none.
     """
-    papers = [printed(contrast) for contrast in claim.contrasts]
+    papers = [math.nan if claim.equal_time else printed(contrast) for contrast in claim.contrasts]
     whole: list[Conclusion] = []
     partial: list[Conclusion] = []
     for preset in NEAREST:
-        found = {place: at_preset(contrast, preset, runs) for place, contrast in enumerate(claim.contrasts)}
+        found = {
+            place: at_equal_time(contrast, preset, runs, benches) if claim.equal_time else at_preset(contrast, preset, runs)
+            for place, contrast in enumerate(claim.contrasts)
+        }
         known = {place: finding for place, finding in found.items() if finding}
         if known:
             shown = max(known, key=lambda i: (outside(claim, known[i].estimate), abs(known[i].estimate.value)))
@@ -151,13 +169,13 @@ def conclusions(claim: Claim, runs: Sequence[Run]) -> list[Conclusion]:
     return [*whole, *partial] or [(NOTHING, None, max(papers, key=abs))]
 
 
-def page(runs: Sequence[Run]) -> str:
+def page(runs: Sequence[Run], benches: Sequence[Bench] = ()) -> str:
     """The page, whole."""
-    all_sizes = [(claim, conclusions(claim, runs)) for claim in CLAIMS]
+    all_sizes = [(claim, conclusions(claim, runs, benches)) for claim in CLAIMS]
     concluded = [(claim, *nearest) for claim, (nearest, *_) in all_sizes]
     head = ["claim", "the paper", "here", "95 %", "tasks x seeds", "verdict"]
     lines = [
-        [claim.title, f"{paper:+.1f}", *numbers(finding), f"**{said}**" if finding else said]
+        [claim.title, "-" if math.isnan(paper) else f"{paper:+.1f}", *numbers(finding), f"**{said}**" if finding else said]
         for claim, said, finding, paper in concluded
     ]
     findings = [finding for _, sizes in all_sizes for _, finding, _ in sizes if finding]
@@ -170,9 +188,6 @@ def page(runs: Sequence[Run]) -> str:
         tabulate(lines, head, "pipe", disable_numparse=True),
         *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
         *([f"## What is to be known of data and runs\n\n{notes}"] if (notes := listed(findings)) else []),
-        "## What is not tested",
-        "One step against ten at equal time: the clocks of these records are of machines that did other work beside them, some "
-        "of runs that were compiled (`python -m tables figure time` draws them).",
         "## Run it again",
         "`python -m eval.sweep 2 3 4 --preset PRESET` makes the runs that are missing (`--dry-run` lists them).",
     ]
@@ -222,7 +237,8 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help=f"the page (default: {PAGE})")
     parser.add_argument("--check", action="store_true", help="write nothing; refuse a page that says something else")
     options = parser.parse_args(arguments)
-    text = page(load(files(options.runs)))
+    found = files(options.runs)
+    text = page(load(found), load_benches(found))
     if options.check:
         return check(options.out, text)
     with replaced(options.out) as whole:

@@ -76,10 +76,10 @@ def values_of(method: str | None, task: Task, preset: str, protocol: Protocol) -
     """The values by field that are not defaults: of the method, if the choice is one, of the preset and of the protocol."""
     offline = protocol == "offline"
     layers = (
-        asked_by(task.dataset),
         METHODS[method].on(task.dataset) if method else {},
         table_8(task.name) if offline and method == "dfp" else {},
         PRESETS[preset].on(task.dataset, protocol),
+        asked_by(task.dataset),  # of short presets, too
         METHODS[method].fixed_on(task.dataset) if method else {},
         OFFLINE if offline else {},
     )

@@ -83,6 +83,15 @@ def test_small_has_its_own_length_offline_alone():
     }
 
 
+@pytest.mark.parametrize("preset", ["laptop", "small"])
+def test_our_presets_heed_tasks_with_long_episodes(preset):
+    """A discount under which a far goal is worth something, and no batches half of which are failures of hundreds of rows."""
+    tasks = ("cube-single-task2", "lift", "cube-double-task2", "can", "square", "antmaze-giant-navigate-task1")
+    configs = [configure(task, "dfp", preset=preset) for task in tasks]
+    assert [config.algo.discount for config in configs] == [0.98, 0.98, 0.99, 0.99, 0.99, 0.995]
+    assert [config.online_share for config in configs] == [0.5, 0.5, 0.5, 0, 0, 0.5]
+
+
 def test_release_differs_from_paper_by_one_bandwidth():
     paper, release = (configure("cube-double-task2", preset=preset).to_json() for preset in ("paper", "release"))
     assert release.pop("preset") == "release" and paper.pop("preset") == "paper"
