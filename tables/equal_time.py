@@ -1,6 +1,6 @@
 """Runs of a slower method, cut where their updates have taken as long as a whole run of another's.
 
-Times are those of one record of `eval.bench`, which measures methods in turn; clocks of runs are of machines that did other work.
+Times are those of one record of `eval.bench`, which measures methods in turn; a run's clock is of a machine with other work.
 """
 
 from collections.abc import Mapping, Sequence
@@ -22,7 +22,7 @@ def update_times(method: str, preset: str, benches: Sequence[Bench]) -> Times | 
 
 def until_as_long(runs: Sequence[Run], slower: str, own: Times, other: Times) -> list[Run]:
     """All runs; those of the method `slower` end with the first evaluation for which its updates have taken as long as the
-    other's whole run of the same steps, or with their last one. That evaluation favours the slower method by what it has more."""
+    other's whole run of the same steps, or with their last one. What that evaluation has more than equal time favours it."""
     return [cut(run, own, other) if run.start["config"]["method"] == slower else run for run in runs]
 
 

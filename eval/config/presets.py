@@ -59,7 +59,8 @@ BALANCED = {"online_share": 0.5, "final_rate": 0.3, "old_policy_rate": 0.005}
 
 LONG_EPISODES: dict[str, Values] = {
     DOUBLE: {"discount": 0.99},
-    **dict.fromkeys((CAN, SQUARE), {"discount": 0.99, "online_share": 0.0}),
+    CAN: {"discount": 0.99, "online_share": 0.0},
+    SQUARE: {"discount": 0.99, "online_share": 0.0},
 }
 """Where demonstrations take 200 steps, a discount of 0.98 leaves nothing of a goal's value for most of the way. On robomimic a
 failure has more rows than a success, and in balanced batches failures are most of what is cloned. Not tried elsewhere."""

@@ -54,4 +54,5 @@ def test_the_claim_needs_times_of_both_methods_and_says_them(write_run, tmp_path
     (tmp_path / "bench.json").write_text(json.dumps(bench))
     said, finding, paper = conclusions(CLAIM, runs, load_benches(files([tmp_path])))[0]
     assert said == "agrees" and paper != paper, "the paper has no number at equal time"
-    assert finding.notes[-1].startswith("preset small: an update offline and online takes DFP 10.0 and 10.0 ms, QC-BFN 12.0 and 12.0")
+    times = "DFP 10.0 and 10.0 ms, QC-BFN 12.0 and 12.0 ms"
+    assert finding.notes[-1] == f"preset small: an update offline and online takes {times} ({tmp_path / 'bench.json'})"
