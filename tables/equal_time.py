@@ -1,4 +1,4 @@
-"""Runs of a slower method, cut where their updates have taken as long as a whole run of another's.
+"""A method at the time at which a whole run of another has ended, by the time that their updates take.
 
 Times are those of one record of `eval.bench`, which measures methods in turn; a run's clock is of a machine with other work.
 """
@@ -11,6 +11,7 @@ from eval.results.record import PHASES, Run
 from tables.costs import Bench, fullest, update_ms
 
 Times = Mapping[str, float]  # of an update, in milliseconds, by phase
+Moment = tuple[str, int]  # a phase and a step of it
 
 
 def update_times(method: str, preset: str, benches: Sequence[Bench]) -> Times | None:
@@ -20,22 +21,24 @@ def update_times(method: str, preset: str, benches: Sequence[Bench]) -> Times | 
     return times if len(times) == len(PHASES) else None
 
 
-def until_as_long(runs: Sequence[Run], slower: str, own: Times, other: Times) -> list[Run]:
-    """All runs; those of the method `slower` end with the first evaluation for which its updates have taken as long as the
-    other's whole run of the same steps, or with their last one. What that evaluation has more than equal time favours it."""
-    return [cut(run, own, other) if run.start["config"]["method"] == slower else run for run in runs]
+def at_equal_time(run: Run, own: Times, other: Times) -> Run:
+    """The run as if its online phase ended with the evaluation that is made when a run of the other method has ended."""
+    moment, end = moment_of(run, own, other), {"phase": "online", "step": run.start["config"]["online_steps"]}
+    offline = [e for e in run.evaluations if e["phase"] == "offline"]
+    return replace(run, evaluations=offline + [e | end for e in run.evaluations if (e["phase"], e["step"]) == moment])
 
 
-def cut(run: Run, own: Times, other: Times) -> Run:
+def moment_of(run: Run, own: Times, other: Times) -> Moment:
+    """When that evaluation is made: the run's first for which its updates have taken as long as all of the other's, in a run of
+    as many steps; else its last."""
+    moments = list(dict.fromkeys((e["phase"], e["step"]) for e in run.evaluations))
+    return next((moment for moment in moments if share(run, own, other, moment) >= 1), moments[-1])
+
+
+def share(run: Run, own: Times, other: Times, moment: Moment) -> float:
+    """The time of the run's updates up to there, as a share of that of a whole run of the other method."""
     config = run.start["config"]
-    enough = took(other, config, "online", config["online_steps"])
-
-    def before(phase: str, step: int) -> bool:
-        return took(own, config, phase, step) < enough
-
-    steps = {(e["phase"], e["step"]) for e in run.evaluations}
-    after = sorted((step for step in steps if not before(*step)), key=lambda step: (PHASES.index(step[0]), step[1]))
-    return replace(run, evaluations=[e for e in run.evaluations if (e["phase"], e["step"]) not in after[1:]])
+    return took(own, config, *moment) / took(other, config, "online", config["online_steps"])
 
 
 def took(times: Times, config: Mapping[str, Any], phase: str, step: int) -> float:

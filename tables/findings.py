@@ -22,7 +22,7 @@ from tables import published, rules
 from tables.cells import build
 from tables.claims import CLAIMS, Claim, Contrast
 from tables.costs import Bench, fullest, load_benches
-from tables.equal_time import until_as_long, update_times
+from tables.equal_time import at_equal_time, moment_of, share, update_times
 from tables.headline import NEAREST
 from tables.result import Cell
 from tables.sources.runs import files, load
@@ -31,15 +31,15 @@ from tables.stats import Array, Estimate, combination
 
 PAGE = Path("records/FINDINGS.md")
 AGREES, DISAGREES, UNCLEAR, PARTIAL = "agrees", "disagrees", "cannot tell at this n and size", "not all values have runs"
-NOTHING = "no runs"
+NOTHING, UNTIMED = "no runs", "no runs of methods whose updates were timed"
 COMMAND = "python -m tables findings"
 READING = """\
-Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its own size.
-*Here*: the mean over the tasks on which both sides have seeds, at the preset nearest to the paper's that has runs of all
-rows of the claim; other presets follow as other sizes. The 95 % interval is Student's over seeds, with the tasks taken as
-given, and at least the one that their finite numbers of episodes give alone. A claim agrees when its interval lies on its
-side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other side. Each is tested
-at 95 %, uncorrected. Our presets were tuned for DFP, as said below."""
+Differences of success rates in percentage points. *The paper*: of its printed means, over its own tasks, at its own size; "-"
+where it prints none. *Here*: the mean over the tasks on which both sides have seeds, at the preset nearest to the paper's
+that has runs of all rows of the claim; other presets follow as other sizes. The 95 % interval is Student's over seeds, with
+the tasks taken as given, and at least the one that their finite numbers of episodes give alone. A claim agrees when its
+interval lies on its side of 0 (of robustness: within the margin, for every value), and disagrees when it lies on the other
+side. Each is tested at 95 %, uncorrected. Our presets were tuned for DFP, as said below."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,7 @@ class Finding:
     preset: str
     generated: bool
     notes: tuple[str, ...]
+    times: str = ""  # of updates, where they count
 
 
 def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding | None:
@@ -134,20 +135,26 @@ def outside(claim: Claim, one: Estimate) -> bool:
 Conclusion = tuple[str, Finding | None, float]
 
 
-def at_equal_time(contrast: Contrast, preset: str, runs: Sequence[Run], benches: Sequence[Bench]) -> Finding | None:
-    """A contrast whose second row is cut when its updates have lasted as long as the first one's; None without times."""
-    faster, slower = (row for row, _ in contrast.parts)
-    times, other = (update_times(row.method, preset, benches) for row in (faster, slower))
-    if not times or not other:
+def when_as_long(contrast: Contrast, preset: str, runs: Sequence[Run], benches: Sequence[Bench]) -> Finding | None:
+    """A contrast of two rows, the second when its updates have lasted as long as the first one's; None without times."""
+    first, second = (row for row, _ in contrast.parts)
+    own, other = (update_times(row.method, preset, benches) for row in (second, first))
+    if not own or not other:
         return None
-    finding = at_preset(contrast, preset, until_as_long(runs, slower.method, other, times))
-    path = fullest(benches, preset)[0]["path"]
-    took = (f"{row.label} {of['offline']:.1f} and {of['online']:.1f}" for row, of in ((faster, times), (slower, other)))
-    note = f"preset {preset}: an update offline and online takes {' ms, '.join(took)} ms ({path})"
-    return finding and replace(finding, notes=(*finding.notes, note))
+    of_preset = [run for run in runs if run.start["config"]["preset"] == preset]
+    late = [run for run in of_preset if run.evaluations and run.start["config"]["method"] == second.method]
+    finding = at_preset(contrast, preset, [at_equal_time(run, own, other) if run in late else run for run in of_preset])
+    if not finding:
+        return None
+    (bench,) = fullest(benches, preset)
+    counted = {run.start["config"]["task"]: share(run, own, other, moment_of(run, own, other)) for run in late}
+    after = ", ".join(f"{counted[task]:.2f} ({task})" for task in finding.by_task)
+    took = (f"{row.label} {ms['offline']:.1f} and {ms['online']:.1f}" for row, ms in ((first, other), (second, own)))
+    times = f"An update offline and online takes {' ms, '.join(took)} ms ({bench['device']}; {bench['path']})"
+    return replace(finding, times=f" {times}. {second.label} counts after {after} times {first.label}'s time.")
 
 
-def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench] = ()) -> list[Conclusion]:
+def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench]) -> list[Conclusion]:
     """For each preset that has runs of a claim the verdict, the finding that shows it, and the paper's own number for that.
 
     Of several contrasts the shown one contradicts the claim, else it is the largest. Presets with runs of every row come
@@ -158,7 +165,7 @@ def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench] = ()
     partial: list[Conclusion] = []
     for preset in NEAREST:
         found = {
-            place: at_equal_time(contrast, preset, runs, benches) if claim.equal_time else at_preset(contrast, preset, runs)
+            place: when_as_long(contrast, preset, runs, benches) if claim.equal_time else at_preset(contrast, preset, runs)
             for place, contrast in enumerate(claim.contrasts)
         }
         known = {place: finding for place, finding in found.items() if finding}
@@ -166,10 +173,10 @@ def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench] = ()
             shown = max(known, key=lambda i: (outside(claim, known[i].estimate), abs(known[i].estimate.value)))
             said = verdict(claim, [finding.estimate for finding in known.values()])
             (whole if len(known) == len(found) else partial).append((said, known[shown], papers[shown]))
-    return [*whole, *partial] or [(NOTHING, None, max(papers, key=abs))]
+    return [*whole, *partial] or [(UNTIMED if claim.equal_time else NOTHING, None, max(papers, key=abs))]
 
 
-def page(runs: Sequence[Run], benches: Sequence[Bench] = ()) -> str:
+def page(runs: Sequence[Run], benches: Sequence[Bench]) -> str:
     """The page, whole."""
     all_sizes = [(claim, conclusions(claim, runs, benches)) for claim in CLAIMS]
     concluded = [(claim, *nearest) for claim, (nearest, *_) in all_sizes]
@@ -226,7 +233,7 @@ def in_words(claim: Claim, said: str, finding: Finding | None) -> str:
     tasks = ", ".join(f"{task} {value:+.1f}" for task, value in finding.by_task.items())
     of = f" of {finding.row}" if claim.margin is not None else ""
     value, interval, n = numbers(finding)
-    return f"{value}{of} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}."
+    return f"{value}{of} ({interval}; {n} seeds; {where}): **{said}**. By task: {tasks}.{finding.times}"
 
 
 def main(arguments: list[str]) -> None:

@@ -10,10 +10,9 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.config.config import NOT_OFFLINE
 from eval.config.methods import Values
 from eval.config.presets import PRESETS
-from eval.results.record import HARMLESS, Run
+from eval.results.record import HARMLESS, NOT_OFFLINE, Run
 from tables import published
 from tables.agreement import agreement
 from tables.build import COMPARABLE, IN_PAPER, by_labels, from_paper, from_records

@@ -14,14 +14,10 @@ from backbones.base import Backbone, find, option
 from envs import outside
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
+from eval.results.record import NOT_OFFLINE
 
 Act = Literal["policy", "qgbs"]
 WarmupActions = Literal["policy", "random"]
-NOT_OFFLINE = {
-    *("method", "preset", "changes"),  # names of numbers that count themselves
-    "dataset",  # where the data lie; records have their hash
-    *("online_steps", "online_warmup", "warmup_actions", "updates_per_step", "online_share", "replay_capacity"),
-}  # what the offline phase does not depend on
 SIZES = {"width", "depth", "critic_width", "critic_depth"}
 
 

@@ -1,10 +1,10 @@
 """How a configuration is made: layers of values, each over the one before.
 
 1. the defaults of the run, the backbone and the algorithm     Table 5 of arXiv 2605.07727
-2. what the task's dataset asks of every method                eval/config/families.py
-3. the method's values for the task's dataset                  eval/config/methods.py
-4. DFP's values for the task, in the offline protocol          Table 8
-5. the preset's                                                eval/config/presets.py
+2. the method's values for the task's dataset                  eval/config/methods.py
+3. DFP's values for the task, in the offline protocol          Table 8
+4. the preset's                                                eval/config/presets.py
+5. what the task's dataset asks of every run                   eval/config/families.py
 6. what no preset changes of the method                        eval/config/methods.py
 7. what makes the offline protocol                             section B.2
 8. the caller's changes
@@ -79,7 +79,7 @@ def values_of(method: str | None, task: Task, preset: str, protocol: Protocol) -
         METHODS[method].on(task.dataset) if method else {},
         table_8(task.name) if offline and method == "dfp" else {},
         PRESETS[preset].on(task.dataset, protocol),
-        asked_by(task.dataset),  # of short presets, too
+        asked_by(task.dataset),
         METHODS[method].fixed_on(task.dataset) if method else {},
         OFFLINE if offline else {},
     )

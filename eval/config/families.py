@@ -39,5 +39,5 @@ def nearest(dataset: str) -> str:
 
 
 def asked_by(dataset: str) -> Mapping[str, Any]:
-    """Values that a dataset gives to every method."""
+    """Values that a dataset gives to every run."""
     return {"discount": 0.995} if dataset.startswith(LONG) else {}

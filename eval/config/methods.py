@@ -243,7 +243,7 @@ METHODS: dict[str, Method] = {
         "tanh_gaussian",
         {"offline_steps": 0, "online_share": 0.5, "warmup_actions": "random", **TEN_CRITICS},
         in_qam(("data_weight",), (0.1,), (0.0,), (0.0,), (0.3,), (0.01,), (0.0,)),
-        fixed=("offline_steps",),
+        fixed=("offline_steps", "online_share"),
     ),
     "driftql": Method(
         "DriftQL",
@@ -268,7 +268,9 @@ METHODS: dict[str, Method] = {
         fixed=("temperatures",),  # in units of actions, where those of the joint field have none
     ),
     "dfp-moved": Method("DFP, moved elites", "dfp", "drifting", {"elite_step": 0.25}, DFP_ON_ROBOMIMIC),
-    "dfp-balanced": Method("DFP, balanced", "dfp", "drifting", {"online_share": 0.5}, DFP_ON_ROBOMIMIC),
+    "dfp-balanced": Method(
+        "DFP, balanced", "dfp", "drifting", {"online_share": 0.5}, DFP_ON_ROBOMIMIC, fixed=("online_share",)
+    ),
 }
 
 DEFAULT = {

@@ -57,18 +57,18 @@ DEFAULT_PRESET = "laptop"
 BALANCED = {"online_share": 0.5, "final_rate": 0.3, "old_policy_rate": 0.005}
 """What makes an online phase of thousands of steps help: at the paper's 1e-4 the old policy would not move in it."""
 
-LONG_EPISODES: dict[str, Values] = {
+LONG_DEMONSTRATIONS: dict[str, Values] = {
     DOUBLE: {"discount": 0.99},
     CAN: {"discount": 0.99, "online_share": 0.0},
     SQUARE: {"discount": 0.99, "online_share": 0.0},
 }
-"""Where demonstrations take 200 steps, a discount of 0.98 leaves nothing of a goal's value for most of the way. On robomimic a
-failure has more rows than a success, and in balanced batches failures are most of what is cloned. Not tried elsewhere."""
+"""Where demonstrations take 200 steps: a discount of 0.98 leaves nothing of a goal's value for most of the way. On can failures
+have more rows than successes and fill the online half of a balanced batch. Tried on can; square takes can's values."""
 
 PRESETS = {
     "laptop": Preset(
-        "Minutes on two cores: small networks, balanced batches online, an update at every second online step. Tuned on "
-        "cube-single-task2 for DFP.",
+        "Minutes on two cores: small networks, balanced batches online but on can and square, an update at every second online "
+        "step. Tuned on cube-single-task2 for DFP.",
         {
             "offline_steps": 10_000,
             "online_steps": 16_000,
@@ -80,7 +80,7 @@ PRESETS = {
             **SMALL_NETWORKS,
             **BALANCED,
         },
-        {**LONG_EPISODES, LIFT: {"offline_steps": 4_000, "online_steps": 6_000, "eval_every": 4_000}},  # learned sooner
+        {**LONG_DEMONSTRATIONS, LIFT: {"offline_steps": 4_000, "online_steps": 6_000, "eval_every": 4_000}},  # learned sooner
         "offline-to-online",
     ),
     "quick": Preset(
@@ -99,7 +99,7 @@ PRESETS = {
     ),
     "small": Preset(
         "Half an hour to an hour on one core for three seeds: the networks of `quick`, as long online as offline, balanced "
-        "batches online. Chosen by pilots of DFP on cube-single-task2 and can.",
+        "batches online but on can and square. Chosen by pilots of DFP on cube-single-task2 and can.",
         {
             "offline_steps": 16_000,
             "online_steps": 16_000,
@@ -110,7 +110,7 @@ PRESETS = {
             **SMALL_NETWORKS,
             **BALANCED,
         },
-        {**LONG_EPISODES, LIFT: {"offline_steps": 5_000, "online_steps": 5_000, "eval_every": 2_500}},  # learned sooner
+        {**LONG_DEMONSTRATIONS, LIFT: {"offline_steps": 5_000, "online_steps": 5_000, "eval_every": 2_500}},  # learned sooner
         "offline-to-online",
         {"offline_steps": 54_000, "eval_every": 18_000, "final_rate": 0.1},  # as many as set FQL and DFP above BC
     ),

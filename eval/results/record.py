@@ -37,6 +37,11 @@ HARMLESS = {
     "eval_every",
     "log_every",
 }  # runs that differ in these alone are alike; which evaluations a table averages is its own question (tables/rules.py)
+NOT_OFFLINE = {
+    *("method", "preset", "changes"),  # names of numbers that count themselves
+    "dataset",  # where the data lie; records have their hash
+    *("online_steps", "online_warmup", "warmup_actions", "updates_per_step", "online_share", "replay_capacity"),
+}  # what the offline phase does not depend on
 SUCCESS = "success rate (%)"  # what most tasks are judged by
 METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of a record
 
