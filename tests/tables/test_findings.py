@@ -57,7 +57,7 @@ def test_an_interaction_is_a_difference_of_differences(write_run, tmp_path):
         for task, more in (("lift", 0), ("can", 1)):
             seeds = {seed: [1] * (solved + more * (method == "dfp")) + [0] * (10 - solved) for seed in range(2)}
             write_run(f"{method}-{task}", {0: seeds[0], 1: [*seeds[1], 0]}, method=method, task=task)
-    said, finding, paper = conclusions(INTERACTION, load(files([tmp_path])))[0]
+    said, finding, paper = conclusions(INTERACTION, load(files([tmp_path])), [])[0]
     rates = {m: [100 * k / 10, 100 * k / 11] for m, k in (("dfp", 9), ("no", 5), ("top", 4), ("mvp", 3))}
     dfp = np.mean([rates["dfp"], [100 * 10 / 11, 100 * 10 / 12]])
     mean = {m: np.mean(r) for m, r in rates.items()}
@@ -73,7 +73,7 @@ def test_one_row_in_both_phases_is_paired_by_seed(write_run, tmp_path):
     assert text.count('"step": 10, "success": [1, 1') == 2
     text = text.replace('"step": 10, "success": [1, 1, 1, 0]', '"step": 10, "success": [1, 0, 1, 0]')
     path.write_text(text.replace('"step": 10, "success": [1, 1, 0, 0]', '"step": 10, "success": [0, 0, 0, 0]'))
-    said, finding, _ = conclusions(ONLINE, load(files([tmp_path])))[0]
+    said, finding, _ = conclusions(ONLINE, load(files([tmp_path])), [])[0]
     half = scipy.stats.t.ppf(0.975, 1) * np.std([25, 50], ddof=1) / 2**0.5
     assert finding.estimate == pytest.approx((37.5, 37.5 - half, 37.5 + half)) and said == UNCLEAR
     assert finding.preset == "quick"
@@ -85,20 +85,20 @@ def test_some_rows_of_an_ablation_can_disagree_but_not_agree(write_run, tmp_path
     write_run("default", solved, preset="quick")
     weight = {"changes": {"algo.elite_weight": 5.0}, "algo": {"elite_weight": 5.0, "num_elites": 4}}
     write_run("same", solved, preset="quick", **weight)
-    said, finding, _ = conclusions(ROBUST, load(files([tmp_path])))[0]
+    said, finding, _ = conclusions(ROBUST, load(files([tmp_path])), [])[0]
     assert (said, finding.row) == (PARTIAL, "λ = 5.0")
     write_run("worse", {seed: [0] * 4 for seed in solved} | {3: [0] * 4}, preset="quick", **weight)
-    assert conclusions(ROBUST, load(files([tmp_path])))[0][0] == PARTIAL, "its interval reaches to the margin"
+    assert conclusions(ROBUST, load(files([tmp_path])), [])[0][0] == PARTIAL, "its interval reaches to the margin"
     narrow = {seed: [1] * 50 + [0] * (50 + seed) for seed in range(3)}
     write_run("default, later", narrow, preset="quick")
     write_run("worse, later", {seed: [0] * 99 + [1] for seed in range(3)} | {3: [0] * 98 + [1]}, preset="quick", **weight)
-    assert conclusions(ROBUST, load(files([tmp_path])))[0][0] == DISAGREES
+    assert conclusions(ROBUST, load(files([tmp_path])), [])[0][0] == DISAGREES
 
 
 def test_seeds_that_agree_by_chance_are_not_sure_beyond_their_episodes(write_run, tmp_path):
     write_run("a", {seed: [1] * (8 + seed) + [0] * 2 for seed in range(2)}, method="dfp-no-top-k", preset="quick")
     write_run("b", {seed: [1] + [0] * (9 + seed) for seed in range(2)}, method="mvp", preset="quick")
-    ((_, finding, _),) = conclusions(CLONES, load(files([tmp_path])))
+    ((_, finding, _),) = conclusions(CLONES, load(files([tmp_path])), [])
     rates, episodes = np.array([[80, 90 / 1.1], [10, 10 / 1.1]]), [10, 11]
     noise = (rates * (100 - rates) / episodes).mean(1).sum()
     assert finding.estimate.high - finding.estimate.value == pytest.approx(1.96 * (noise / 2) ** 0.5, rel=1e-3)
@@ -109,8 +109,8 @@ def test_the_nearest_preset_counts_and_the_others_are_told(write_run, tmp_path):
         for preset in ("quick", "small"):
             write_run(f"{method}-{preset}", {0: solved, 1: solved}, method=method, preset=preset)
     runs = load(files([tmp_path]))
-    assert [finding.preset for _, finding, _ in conclusions(CLONES, runs)] == ["small", "quick"]
-    text = page(runs).split(f"## {CLONES.title}")[1].split("## ")[0]
+    assert [finding.preset for _, finding, _ in conclusions(CLONES, runs, [])] == ["small", "quick"]
+    text = page(runs, []).split(f"## {CLONES.title}")[1].split("## ")[0]
     assert "*Result.* +50.0" in text and "preset small" in text and "*Another size.* +50.0" in text and "preset quick" in text
 
 
