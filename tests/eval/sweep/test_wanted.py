@@ -42,7 +42,7 @@ def test_a_grid_is_every_combination_and_labels_say_in_what_its_runs_differ():
 
 
 def test_jobs_of_one_machine_know_which_have_their_offline_phase():
-    """DFP with and without top-K and with other elites share one; another seed or learning rate or a missing phase does not."""
+    """DFP with and without top-K and with other elites have one; another seed, learning rate, or a run without a phase has not."""
     lines = [
         *wanted.of_grid(["dfp", "dfp-no-top-k"], ["lift"], [0, 1], [], []),
         *wanted.of_grid(["dfp"], ["lift"], [0], ["algo.num_elites=1", "algo.learning_rate=1e-3,2e-3"], []),
