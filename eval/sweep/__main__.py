@@ -182,8 +182,7 @@ def main(arguments: list[str]) -> int:
     for job in jobs:
         if job.task in failures:
             screen.ended(job, Outcome("failed", failures[job.task]), False)
-    ready = [job for job in jobs if job.task not in failures]
-    longest_first = sorted(wanted.sharing(ready) if local else ready, key=screen.foresee, reverse=True)
+    longest_first = sorted((job for job in jobs if job.task not in failures), key=screen.foresee, reverse=True)
     sweep = Sweep(longest_first, engine, attempt, options.retries, screen)
 
     def stop(number: int, _: Any) -> None:

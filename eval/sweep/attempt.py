@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -22,7 +22,7 @@ from eval.sweep.claims import FOLDER, HEARTBEAT, Claim, Claims, Hold, Watch, ide
 
 CODE = Path(__file__).parents[2]
 LOOK = 0.5  # seconds between looks at a run
-CHECKPOINT, OFFLINE_END, LOG = "checkpoint.pt", "offline.pt", "log.txt"
+CHECKPOINT, LOG = "checkpoint.pt", "log.txt"
 Kind = Literal["finished", "failed", "died", "stopped", "busy"]
 
 
@@ -45,8 +45,6 @@ class Job:
     """Of all its seeds, as expected here."""
     machines: Mapping[str, float] = field(default_factory=dict, compare=False)
     """The same at the rates of each machine that was measured."""
-    alike: tuple[str, ...] = ()
-    """Folders of the sweep's jobs that have the same offline phase."""
 
     @property
     def folder(self) -> str:
@@ -55,11 +53,9 @@ class Job:
 
     def only(self, seeds: Sequence[int]) -> "Job":
         """The same for some of its seeds."""
-        if len(seeds) == len(self.seeds):
-            return self
         units = tuple(unit for unit, seed in zip(self.units, self.seeds, strict=True) if seed in seeds)
         hours = self.hours and self.hours * len(seeds) / len(self.seeds)
-        return replace(self, seeds=tuple(seeds), units=units, hours=hours, alike=())
+        return replace(self, seeds=tuple(seeds), units=units, hours=hours)
 
     def __str__(self) -> str:
         return f"{self.label} {self.task} seed{'s' * (len(self.seeds) > 1)} {' '.join(map(str, self.seeds))}"
@@ -125,8 +121,7 @@ class Attempt:
         return Outcome("finished")
 
     def _command(self, folder: Path) -> tuple[str, ...]:
-        """Resume what can be resumed; what ended before its first checkpoint, without a reason, begins again. What begins goes
-        on from an offline phase like its own, once a run of this machine has ended one."""
+        """Resume what can be resumed; what ended before its first checkpoint, without a reason, begins again."""
         resume = False
         for run in filter(Path.is_dir, folder.iterdir()):
             if (run / CHECKPOINT).exists():
@@ -134,8 +129,7 @@ class Attempt:
             elif ending(run) is None:
                 shutil.rmtree(run)
         options = (*self.job.options, "--seeds", *map(str, self.job.seeds), "--runs", str(folder), *self.options)
-        shared = None if resume else offline_end(self.runs, self.job.alike)
-        return ("eval.run", *options, *("--resume",) * resume, *(("--offline-from", str(shared)) if shared else ()))
+        return ("eval.run", *options, *("--resume",) * resume)
 
 
 def supervise(
@@ -167,11 +161,6 @@ def supervise(
         if process.poll() is None:  # something broke here: the run saves, and goes on another time
             process.terminate()
             process.wait()
-
-
-def offline_end(runs: Path, folders: Iterable[str]) -> Path | None:
-    """The run below one of these jobs' folders that has ended its offline phase, if there is one."""
-    return next((path.parent for folder in folders for path in (runs / folder).glob(f"*/{OFFLINE_END}")), None)
 
 
 def stop_file(runs: Path, sweep: str) -> Path:

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Protocol
 
-from eval.sweep.attempt import Attempt, Job, Outcome, is_finished, offline_end, stop_file
+from eval.sweep.attempt import Attempt, Job, Outcome, is_finished, stop_file
 from eval.sweep.claims import Claim, Claims, Watch
 from eval.sweep.engines import Engine, Handle
 
@@ -60,20 +60,11 @@ class Sweep:
 
     def _submit(self) -> None:
         jobs: list[Job] = []
-        for job in [*self.waiting]:
-            if len(self.running) + len(jobs) >= self.engine.queue or self.stop:
-                break
-            if not self._shares_soon(job, [*self.running.values(), *jobs]):
-                self.waiting.remove(job)
-                jobs += self._free(job)
+        while self.waiting and len(self.running) + len(jobs) < self.engine.queue and not self.stop:
+            jobs += self._free(self.waiting.pop(0))
         if jobs:
             attempts = [replace(self.attempt(job), void=frozenset(self.void)) for job in jobs]
             self.running |= zip(self.engine.submit(attempts), jobs, strict=True)
-
-    def _shares_soon(self, job: Job, running: Iterable[Job]) -> bool:
-        """Whether a run is at the offline phase that this one would have, too: it goes on from there when that has ended."""
-        alike = [other.folder for other in running if other.folder in job.alike]
-        return bool(alike) and not offline_end(self.attempt(job).runs, job.alike)
 
     def _free(self, job: Job) -> list[Job]:
         """The part of a job that nobody has, if any; the rest is waited for, or has ended."""

@@ -4,7 +4,6 @@ import hashlib
 import json
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from functools import cache
 from itertools import chain, product
 from pathlib import Path
@@ -141,21 +140,6 @@ def name_of(config: dict[str, Any]) -> str:
     if config.get("dataset", "own") != "own":
         what.append(config["dataset"])
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
-
-
-def sharing(jobs: Sequence[Job]) -> list[Job]:
-    """The same, each with the others that have its offline phase, as of several online phases: it is trained once."""
-    folders: dict[str, list[str]] = {}
-    phases = {job.folder: offline_phase(replace(config_of(job.options), seeds=job.seeds)) for job in jobs}
-    for folder, phase in phases.items():
-        folders.setdefault(phase, []).append(folder)
-    return [replace(job, alike=tuple(f for f in folders[phases[job.folder]] if phases[f] and f != job.folder)) for job in jobs]
-
-
-def offline_phase(config: Config) -> str:
-    """What it depends on, as text; empty where it is not one of two."""
-    both = config.offline_steps and config.online_steps and config.protocol != "offline"
-    return json.dumps([config.dataset, config.offline_phase()], sort_keys=True) if both else ""
 
 
 def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: int, here: str = "") -> list[Job]:

@@ -12,7 +12,6 @@ from pathlib import Path
 import pytest
 
 from eval.results import record
-from eval.sweep import wanted
 from eval.sweep.__main__ import main
 from eval.sweep.attempt import CODE
 from eval.sweep.claims import Claims, alive
@@ -77,17 +76,6 @@ def tortured(jobs, sweep, tmp_path: Path, kills: int, pause: float) -> None:
 
 def test_a_run_that_was_killed_and_stopped_ends_with_the_record_of_an_undisturbed_one(probes, sweep, tmp_path):
     tortured(probes(1, "offline_steps=400"), sweep, tmp_path, kills=2, pause=4)
-
-
-def test_online_phases_share_their_offline_phase_and_end_as_if_each_had_its_own(probes, sweep, tmp_path):
-    """Two values of lambda; the second run waits for the first one's offline phase, though there are two slots."""
-    jobs = wanted.sharing(probes(1, "algo.elite_weight=0.5,1"))
-    assert [job.alike for job in jobs] == [(jobs[1].folder,), (jobs[0].folder,)]
-    assert sweep(jobs).run() is True
-    origins = [record.read(path).start.get("offline_from", {}).get("record") for path in record.find(tmp_path)]
-    first = next(run for path in record.find(tmp_path) if "offline_from" not in (run := record.read(path)).start)
-    assert sorted(origins, key=bool) == [None, record.identity(first.start)]
-    assert told(tmp_path) == undisturbed(jobs, tmp_path / "undisturbed")
 
 
 @pytest.mark.torture

@@ -41,20 +41,6 @@ def test_a_grid_is_every_combination_and_labels_say_in_what_its_runs_differ():
     assert jobs[0].only([1]).units == jobs[0].units[1:] and jobs[0].only([0, 1]).folder == jobs[0].folder
 
 
-def test_jobs_of_one_machine_know_which_have_their_offline_phase():
-    """DFP with and without top-K and with other elites have one; another seed, learning rate, or a run without a phase has not."""
-    lines = [
-        *wanted.of_grid(["dfp", "dfp-no-top-k"], ["lift"], [0, 1], [], []),
-        *wanted.of_grid(["dfp"], ["lift"], [0], ["algo.num_elites=1", "algo.learning_rate=1e-3,2e-3"], []),
-        *wanted.of_grid(["dfp"], ["lift"], [0], ["online_steps=0"], []),
-        *wanted.of_grid(["dfp"], ["cube-single-task2"], [0], [], ["--protocol", "offline"]),
-        *wanted.of_grid(["dfp-no-top-k"], ["cube-single-task2"], [0], [], ["--protocol", "offline"]),
-    ]
-    jobs = wanted.sharing(wanted.jobs(lines, [], Rates([], []), 1))
-    place = {job.folder: number for number, job in enumerate(jobs)}
-    assert [sorted(place[folder] for folder in job.alike) for job in jobs] == [[2, 4], [3], [0, 4], [1], [0, 2], [], [], [], []]
-
-
 def test_a_file_of_commands_is_read_as_the_shell_would(tmp_path):
     path = tmp_path / "commands.txt"
     path.write_text("# mine\npython -m eval.run --method mvp --seeds 3 4 --task can --resume\n\n--algo fql --seeds 1  # mine\n")
