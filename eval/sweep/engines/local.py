@@ -30,6 +30,8 @@ class Local:
             self.free.put(environment)
 
     def wait(self, handles: Collection[Any]) -> None:
+        if not handles:  # all that is left is others'
+            time.sleep(0.5)
         wait(handles, 0.5, FIRST_COMPLETED)
 
     def drop(self, handles: Collection[Any]) -> list[Any]:

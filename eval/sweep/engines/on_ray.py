@@ -38,6 +38,8 @@ class OnRay:
         return [Task(self.carry.remote(attempt).future(), attempt.runs) for attempt in attempts]
 
     def wait(self, handles: Collection[Any]) -> None:
+        if not handles:  # all that is left is others'
+            time.sleep(0.5)
         wait([task.future for task in handles], 0.5, FIRST_COMPLETED)
 
     def drop(self, handles: Collection[Any]) -> list[Any]:
