@@ -26,7 +26,7 @@ from tables.equal_time import at_equal_time, moment_of, share, update_times
 from tables.headline import NEAREST
 from tables.result import Cell
 from tables.sources.runs import files, load
-from tables.spec import TABLES, Row, Table, each
+from tables.spec import TABLES, Row, Table, belongs, each
 from tables.stats import Array, Estimate, combination
 
 PAGE = Path("records/FINDINGS.md")
@@ -141,13 +141,14 @@ def when_as_long(contrast: Contrast, preset: str, runs: Sequence[Run], benches: 
     own, other = (update_times(row.method, preset, benches) for row in (second, first))
     if not own or not other:
         return None
-    of_preset = [run for run in runs if run.start["config"]["preset"] == preset]
-    late = [run for run in of_preset if run.evaluations and run.start["config"]["method"] == second.method]
-    finding = at_preset(contrast, preset, [at_equal_time(run, own, other) if run in late else run for run in of_preset])
+    finished = [run for run in runs if run.start["config"]["preset"] == preset and run.status == "finished"]
+    later = [run for run in finished if belongs(run.start["config"], second) and run.start["config"]["online_steps"]]
+    others = [run for run in finished if not belongs(run.start["config"], second)]
+    finding = at_preset(contrast, preset, [*others, *(at_equal_time(run, own, other) for run in later)])
     if not finding:
         return None
     (bench,) = fullest(benches, preset)
-    counted = {run.start["config"]["task"]: share(run, own, other, moment_of(run, own, other)) for run in late}
+    counted = {run.start["config"]["task"]: share(run, own, other, moment_of(run, own, other)) for run in later}
     after = ", ".join(f"{counted[task]:.2f} ({task})" for task in finding.by_task)
     took = (f"{row.label} {ms['offline']:.1f} and {ms['online']:.1f}" for row, ms in ((first, other), (second, own)))
     times = f"An update offline and online takes {' ms, '.join(took)} ms ({bench['device']}; {bench['path']})"
