@@ -57,6 +57,9 @@ DEFAULT_PRESET = "laptop"
 BALANCED = {"online_share": 0.5, "final_rate": 0.3, "old_policy_rate": 0.005}
 """What makes an online phase of thousands of steps help: at the paper's 1e-4 the old policy would not move in it."""
 
+NO_ONLINE_PHASE: Values = {"final_rate": 0.1, "old_policy_rate": 1e-4}
+"""Instead, with the offline protocol: `quick`'s values, whose old policy is the paper's."""
+
 LONG_DEMONSTRATIONS: dict[str, Values] = {
     DOUBLE: {"discount": 0.99},
     CAN: {"discount": 0.99, "online_share": 0.0},
@@ -82,6 +85,7 @@ PRESETS = {
         },
         {**LONG_DEMONSTRATIONS, LIFT: {"offline_steps": 4_000, "online_steps": 6_000, "eval_every": 4_000}},  # learned sooner
         "offline-to-online",
+        NO_ONLINE_PHASE,
     ),
     "quick": Preset(
         "Minutes on two cores: small networks, few steps online, a falling learning rate. Tuned on cube-single-task2 for DFP.",
@@ -112,7 +116,7 @@ PRESETS = {
         },
         {**LONG_DEMONSTRATIONS, LIFT: {"offline_steps": 5_000, "online_steps": 5_000, "eval_every": 2_500}},  # learned sooner
         "offline-to-online",
-        {"offline_steps": 54_000, "eval_every": 18_000, "final_rate": 0.1},  # as many as set FQL and DFP above BC
+        {"offline_steps": 54_000, "eval_every": 18_000, **NO_ONLINE_PHASE},  # as many as set FQL and DFP above BC
     ),
     "paper": Preset(
         "Tables 5 and 8 as printed: each method's own numbers, 1M + 1M steps. Data of 100M rows come shard by shard.",

@@ -86,6 +86,15 @@ def test_small_has_its_own_length_offline_alone():
 
 
 @pytest.mark.parametrize("preset", ["laptop", "small"])
+def test_what_an_online_phase_needs_is_not_there_without_one(preset):
+    algos = {protocol: configure(preset=preset, protocol=protocol).algo for protocol in PROTOCOLS}
+    assert {protocol: (algo.final_rate, algo.old_policy_rate) for protocol, algo in algos.items()} == {
+        "offline": (0.1, 1e-4),
+        "offline-to-online": (0.3, 0.005),
+    }
+
+
+@pytest.mark.parametrize("preset", ["laptop", "small"])
 def test_our_presets_heed_tasks_with_long_episodes(preset):
     """A discount under which a far goal is worth something, and online batches that are not half failures."""
     configs = [configure(task, preset=preset) for task in ("cube-single-task2", "lift", "cube-double-task2", "can", "square")]
