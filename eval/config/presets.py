@@ -30,7 +30,7 @@ class Preset:
 
     def on(self, dataset: str, protocol: Protocol) -> dict[str, Any]:
         """The preset's values for the tasks of a dataset."""
-        return {**self.values, **self.by_dataset.get(dataset, {}), **(self.offline_protocol if protocol == "offline" else {})}
+        return {**self.values, **(self.offline_protocol if protocol == "offline" else {}), **self.by_dataset.get(dataset, {})}
 
 
 LARGE = (QUADRUPLE, OCTUPLE, PUZZLE_4X4.replace("-v0", "-100m-v0"))

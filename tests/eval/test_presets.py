@@ -83,6 +83,8 @@ def test_small_has_its_own_length_offline_alone():
         "offline": (54_000, 0.99, 0.1),
         "offline-to-online": (16_000, 0.99, 0.3),
     }
+    lift = configure("lift", "fql", preset="small", protocol="offline")  # learned sooner there, too
+    assert (lift.offline_steps, lift.eval_every, lift.algo.final_rate) == (5_000, 2_500, 0.1)
 
 
 @pytest.mark.parametrize("preset", ["laptop", "small"])
