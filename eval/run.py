@@ -211,7 +211,7 @@ def summary(run: record.Run) -> str:
     for seed in run.start["config"]["seeds"]:
         ends = {phase: run.last(seed, phase) for phase in ("offline", "online")}
         rates = [f"{record.score(e):.1f}" if e else "-" for e in ends.values()]
-        rows.append([seed, *rates, max(len(e["success"]) for e in ends.values() if e)])
+        rows.append([seed, *rates, max((len(e["success"]) for e in ends.values() if e), default=0)])
     by = record.scored_by(run.start)
     headers = ["seed", f"offline {by}", f"online {by}", "episodes"]
     return tabulate(rows, headers, disable_numparse=True) + alone(run)

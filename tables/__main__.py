@@ -33,6 +33,10 @@ COMMANDS = {
 }
 
 
+LEGEND = (
+    "How to read a number: mean ± sample standard deviation over seeds; (3/5): over three seeds where five are asked for; *the "
+    "best* and _the second_ of a column whose rows have all their seeds."
+)
 GREY = "\x1b[90m\\g<0>\x1b[0m"  # on a terminal
 
 
@@ -43,7 +47,8 @@ def first_gap(result: Result) -> str:
         return ""
     preset = "" if gaps[0].preset == "paper" else f" --preset {gaps[0].preset}"
     plan = f"python -m tables plan {result.name}{preset}"
-    return f"\n\n{len(gaps)} commands are to be run ({plan}), the first is\n  {gaps[0].command}"
+    lacking = f"For the paper's tasks with all seeds {len(gaps)} commands are to be run ({plan}), the first is"
+    return f"\n\n{lacking}\n  {gaps[0].command}"
 
 
 def tables(arguments: list[str]) -> None:
@@ -109,7 +114,8 @@ def show(results: Sequence[Result], format: str, into: Path | None) -> None:
         print(to_csv(results), end="")
     else:
         gaps = [first_gap(result) if format == "text" else "" for result in results]
-        text = "\n\n".join(render(result, format) + gap for result, gap in zip(results, gaps, strict=True))
+        parts = [render(result, format) + gap for result, gap in zip(results, gaps, strict=True)]
+        text = "\n\n".join(parts + [LEGEND] * (format == "text" and any(result.name in COMPARABLE for result in results)))
         print(re.sub("‹.*?›", GREY, text) if format == "text" and sys.stdout.isatty() else text)
 
 

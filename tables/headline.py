@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.config.methods import Values
+from eval.config.methods import OFFLINE, Values
 from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS, NOT_OFFLINE, Run
 from tables import published
@@ -117,16 +117,14 @@ def deviations(preset: str, protocol: str, datasets: Collection[str]) -> tuple[s
     """How a preset differs from the paper, on these datasets, in sizes and in the rest; the numbers of Table 5 in brackets,
     where it has them."""
     own, paper = PRESETS[preset], by_field()
-    instead = own.offline_protocol if protocol == "offline" else {}
-    values = {**own.values, **instead}
-    new = {name: shown(value) for name, value in values.items() if name not in HARMLESS and shown(value) != paper.get(name)}
-    if protocol == "offline":
-        new = {name: value for name, value in new.items() if name not in NOT_OFFLINE}
+    untold = HARMLESS | (NOT_OFFLINE | OFFLINE.keys() if protocol == "offline" else set())
+    values = {**own.values, **own.offline_protocol} if protocol == "offline" else own.values
+    new = {name: shown(value) for name, value in values.items() if name not in untold and shown(value) != paper.get(name)}
     sizes = [f"{new[name]} {words} ({paper[name]})" for name, words in SIZES.items() if name in new]
     rest = [
         f"{name} {value}" + (f" ({paper[name]})" if name in paper else "") for name, value in new.items() if name not in SIZES
     ]
-    for name, text in on_some({d: own.by_dataset[d] for d in own.by_dataset if d in datasets}, new.keys() - instead.keys()):
+    for name, text in on_some({d: own.by_dataset[d] for d in own.by_dataset if d in datasets}, new.keys()):
         (sizes if name in SIZES else rest).append(text)
     return ", ".join(sizes), ", ".join(rest)
 

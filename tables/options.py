@@ -17,7 +17,7 @@ OPTIONS: dict[str, dict[str, Any]] = {
 NEAREST_PRESET: dict[str, Any] = {
     "choices": ANY_PRESET,
     "help": "of the runs to count (default: for each table the nearest to the paper's that has a whole column of it; "
-    "plan and figure take paper, eval.run and eval.sweep quick)",
+    "plan and figure take paper, eval.run and eval.sweep laptop)",
 }
 
 

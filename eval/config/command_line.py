@@ -72,7 +72,7 @@ def add_what_to_run(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--protocol",
         choices=get_args(Protocol),
-        help="whether there is an online phase (default: the paper's for the task; laptop, quick and small: there is)",
+        help="whether there is an online phase (default: the paper's for the task; laptop, quick, small and qam: there is)",
     )
     group.add_argument(
         "--horizon", type=int, metavar="INT", dest="algo.horizon", default=argparse.SUPPRESS, help="short for --algo.horizon"

@@ -114,6 +114,15 @@ def test_the_nearest_preset_counts_and_the_others_are_told(write_run, tmp_path):
     assert "*Result.* +50.0" in text and "preset small" in text and "*Another size.* +50.0" in text and "preset quick" in text
 
 
+def test_a_page_is_of_the_paper_s_tasks(write_run, tmp_path):
+    """A probe, or a task that is judged by its return, has no place in a mean of success rates."""
+    for task in ("lift", "probe-chain", "d4rl-pen-human"):
+        for method, solved in (("dfp-no-top-k", [1, 0]), ("mvp", [0, 1, 0])):
+            write_run(f"{method}-{task}", {0: solved, 1: solved}, method=method, task=task)
+    ((_, finding, _),) = conclusions(CLONES, load(files([tmp_path])), [])
+    assert list(finding.by_task) == ["lift"] and finding.by_task["lift"] == finding.estimate
+
+
 def test_the_paper_s_own_numbers_are_those_that_it_names():
     named = {
         "Drifting is better without top-K too": 8.1,

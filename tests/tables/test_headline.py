@@ -40,6 +40,10 @@ def test_a_title_says_where_a_preset_has_other_values(write_run, tables):
     title, rest = tables("7").split("\n", 1)
     assert "54,000 steps offline" in title and "final_rate 0.1" in rest and "discount 0.99 on cube-double-play-v0" in rest
     assert "steps online" not in title and "online_share" not in rest and "online_warmup" not in rest
+    assert "best_of" not in rest, "with the offline protocol there is one sample, ours and the paper's"
+    for name in ("bc", "fql"):
+        write_run(name, {0: [1]}, preset="small", method=name, protocol="offline", dataset=on("lift-mh"), **LIFT)
+    assert "5,000 steps offline on lift-mh" in tables("7").split("\n", 1)[0]
 
 
 def test_of_two_presets_the_one_with_a_whole_column_is_shown(write_run, tables):
