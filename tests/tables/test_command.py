@@ -110,18 +110,18 @@ def test_tables_load_neither_torch_nor_gymnasium_and_import_no_more_than_they_ma
 
 
 @pytest.mark.parametrize(
-    ("name", "options", "path"),
+    ("name", "path"),
     [
-        ("small", "", "README.md"),
-        ("quick", "", "records/README.md"),
-        ("7", " --preset quick", "records/README.md"),
-        ("rivals", "", "records/README.md"),
+        ("small", "README.md"),
+        ("quick", "records/README.md"),
+        ("7", "records/README.md"),
+        ("rivals", "records/README.md"),
     ],
 )
-def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, name, options, path):
+def test_a_readme_s_table_is_what_the_records_give(tables, capsys, monkeypatch, name, path):
     monkeypatch.chdir(ROOT)
     capsys.readouterr()
-    command = f"{name} --runs records{options}"
+    command = f"{name} --runs records"
     assert main([*command.split(), "--format", "markdown"]) == 0
     readme = (ROOT / path).read_text(encoding="utf-8")
     table = capsys.readouterr().out.strip()
