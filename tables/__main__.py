@@ -47,8 +47,8 @@ def first_gap(result: Result) -> str:
         return ""
     preset = "" if gaps[0].preset == "paper" else f" --preset {gaps[0].preset}"
     plan = f"python -m tables plan {result.name}{preset}"
-    lacking = f"For the paper's tasks with all seeds {len(gaps)} commands are to be run ({plan}), the first is"
-    return f"\n\n{lacking}\n  {gaps[0].command}"
+    wanted = f"For all tasks and seeds that the table asks for {len(gaps)} commands are to be run ({plan}), the first is"
+    return f"\n\n{wanted}\n  {gaps[0].command}"
 
 
 def tables(arguments: list[str]) -> None:

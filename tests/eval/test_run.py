@@ -12,6 +12,7 @@ import pytest
 from eval import run
 from eval.config.command_line import parse
 from eval.config.presets import PRESETS
+from eval.results.record import Run
 
 ROOT = Path(__file__).parents[2]
 
@@ -28,6 +29,13 @@ def test_sigterm_saves_and_stops(tmp_path):
     assert errors == "", "TQDM_DISABLE turns off every bar"
     assert running.returncode == 128 + signal.SIGTERM
     assert "continue with: python -m eval.run --task probe-chain" in output and output.strip().endswith("--resume")
+
+
+def test_a_record_that_ends_between_two_seeds_of_an_evaluation_has_a_summary():
+    """A disk can be full there."""
+    one = {"seed": 0, "phase": "offline", "step": 1, "success": [1, 0]}
+    lines = run.summary(Run(Path("record.jsonl"), {"config": {"seeds": [0, 1]}}, [one])).splitlines()
+    assert [line.split() for line in lines[-2:]] == [["0", "50.0", "-", "2"], ["1", "-", "-", "0"]]
 
 
 @pytest.mark.parametrize("preset", PRESETS)
