@@ -44,8 +44,9 @@ have the same seeds. A claim agrees when its interval lies on its side of 0 (of 
 value), and disagrees when it lies on the other side.
 
 What makes these intervals too narrow: each is tested at 95 %, uncorrected for the number of claims, and to the records of the
-repository seeds were added where one held 0. Our presets were tuned for DFP, as said below; `small` and `laptop` so that DFP's online phase helps on
-cube-single-task2, and their batches on can were changed after its seeds 0 to 2 had been seen ([pilots](pilot/README.md))."""
+repository seeds were added where one held 0. Our presets were tuned for DFP, as said below; `small` and `laptop` so that DFP's
+online phase helps on cube-single-task2, and their batches on can were changed after its seeds 0 to 2 had been seen
+([pilots](pilot/README.md))."""
 
 
 @dataclass(frozen=True)
