@@ -88,7 +88,7 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
     refuse_slow(config.algo, device)
     if options.video:
         video.refuse_undrawable(config.task, options.keep_policies)
-    resumed = open_record(unfinished_folder(config, options.runs)) if options.resume else None
+    resumed = open_record(unfinished_folder(config, options.runs, options.offline_from)) if options.resume else None
     dataset = data_for(config, options.data)
     Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
     if config.task.simulated or config.online_steps:

@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -112,11 +113,24 @@ def show(results: Sequence[Result], format: str, into: Path | None) -> None:
             write_table(into, result.name, render(result, "markdown"))
     elif format == "csv":
         print(to_csv(results), end="")
+    elif format == "text":
+        text = as_text(results)
+        print(re.sub("‹.*?›", GREY, text) if sys.stdout.isatty() else text)
     else:
-        gaps = [first_gap(result) if format == "text" else "" for result in results]
-        parts = [render(result, format) + gap for result, gap in zip(results, gaps, strict=True)]
-        text = "\n\n".join(parts + [LEGEND] * (format == "text" and any(result.name in COMPARABLE for result in results)))
-        print(re.sub("‹.*?›", GREY, text) if format == "text" and sys.stdout.isatty() else text)
+        print("\n\n".join(render(result, format) for result in results))
+
+
+def as_text(results: Sequence[Result]) -> str:
+    """Tables with the first of the commands that fill them; what several of them are to be told of comes once, at the end."""
+    under: dict[str, list[str]] = {}
+    for result in results:
+        for note in result.notes:
+            under.setdefault(note, []).append(result.name)
+    shared = {note: f"Tables {', '.join(names)}: {note}" for note, names in under.items() if len(names) > 1}
+    own = [replace(result, notes=tuple(note for note in result.notes if note not in shared)) for result in results]
+    parts = [render(result, "text") + first_gap(result) for result in own]
+    legend = [LEGEND] * any(result.name in COMPARABLE for result in results)
+    return "\n\n".join([*parts, *shared.values(), *legend])
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -49,7 +49,8 @@ def headline(
         size, rest = deviations(chosen, TABLES[name].protocol, {run.start["dataset"].get("name", "") for run in counted})
         result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")
         if size and rest:
-            result = replace(result, notes=(*result.notes, f"Preset {chosen} also differs from the paper's in {rest}."))
+            told = f"Preset {chosen} also differs from the paper's Table 5 (in brackets, of DFP) in {rest}."
+            result = replace(result, notes=(*result.notes, told))
     if name in COMPARABLE and (said := agreement(result, TABLES[name].tasks_down, published.cells(name))):
         result = replace(result, notes=(*result.notes, said))
     return with_published(result) if beside and name in IN_PAPER else result

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envs.task import Protocol
-from eval.config.families import DOUBLE, OCTUPLE, PUZZLE_4X4, QUADRUPLE
+from eval.config.families import DOUBLE, OCTUPLE, PUZZLE_4X4, QUADRUPLE, TRIPLE
 from eval.config.methods import CAN, LIFT, SQUARE, TEN_CRITICS, Values, best_of, on_robomimic
 
 
@@ -60,8 +60,9 @@ BALANCED = {"online_share": 0.5, "final_rate": 0.3, "old_policy_rate": 0.005}
 NO_ONLINE_PHASE: Values = {"final_rate": 0.1, "old_policy_rate": 1e-4}
 """Instead, with the offline protocol: `quick`'s values, whose old policy is the paper's."""
 
+MORE_CUBES = (DOUBLE, TRIPLE, QUADRUPLE, OCTUPLE, *(f"cube-{number}-noisy-v0" for number in ("double", "triple", "quadruple")))
 LONG_DEMONSTRATIONS: dict[str, Values] = {
-    DOUBLE: {"discount": 0.99},
+    **{cubes: {"discount": 0.99} for cubes in MORE_CUBES},
     CAN: {"discount": 0.99, "online_share": 0.0},
     SQUARE: {"discount": 0.99, "online_share": 0.0},
 }

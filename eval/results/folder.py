@@ -44,8 +44,9 @@ def _make(runs: Path, stem: str) -> Path:
     raise FileExistsError(f"{runs / stem}: too many runs of one second")
 
 
-def unfinished_folder(config: Config, runs: Path) -> Path:
-    """The newest run that is not finished. ValueError when there is none, or only of other configurations."""
+def unfinished_folder(config: Config, runs: Path, offline_from: Path | None = None) -> Path:
+    """The newest run that is not finished. ValueError when there is none, or only of other configurations, or with another
+    offline phase than the one of the run in `offline_from`."""
     candidates = []
     for path in record.find(runs) if runs.exists() else []:
         try:
@@ -61,7 +62,18 @@ def unfinished_folder(config: Config, runs: Path) -> Path:
     same = [run for run in candidates if run.start["digest"] == config.digest()]
     if not same:
         refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
-    return same[-1].path.parent
+    if not offline_from:
+        return same[-1].path.parent
+    phase = offline_phase(record.read(offline_from / RECORD).start)
+    begun = [run for run in same if "offline_from" in run.start and offline_phase(run.start) == phase]
+    if not begun:
+        raise ValueError(f"{same[-1].path.parent} did not begin from {offline_from}; it is resumed without --offline-from")
+    return begun[-1].path.parent
+
+
+def offline_phase(start: dict[str, Any]) -> str:
+    """Names the run that made the offline phase of the one that began with this line."""
+    return str(start["offline_from"]["record"] if "offline_from" in start else record.identity(start))
 
 
 def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:

@@ -66,6 +66,15 @@ def test_it_is_resumed_like_any_other(tiny, tiny_options, source, refused, tmp_p
     assert code == 0 and run.path == stopped.path and told(run) == told(whole)
 
 
+def test_one_that_began_elsewhere_is_not_resumed(tiny, tiny_options, source, refused, tmp_path):
+    _, other = tiny(*OPTIONS, *OTHER)
+    _, begun = tiny(*OPTIONS, *OTHER, "--offline-from", str(source.path.parent))
+    begun.path.write_text("".join(begun.path.read_text().splitlines(keepends=True)[:-1]))  # as if it had not ended
+    options = [*tiny_options, "--runs", str(tmp_path / "runs"), *OPTIONS, *OTHER, "--resume"]
+    message = refused(*options, "--offline-from", str(other.path.parent))
+    assert f"{begun.path.parent} did not begin from {other.path.parent}" in message
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [

@@ -73,6 +73,18 @@ def test_our_sizes_show_the_tasks_that_have_runs_and_say_which_are_not_the_paper
     )
 
 
+def test_what_several_tables_are_to_be_told_of_is_said_once(write_run, tables):
+    for name in ("mvp", "dfp"):
+        write_run(name, {0: [1]}, preset="quick", method=name, task="cube-single-task3")
+    differs, added = "Preset quick also differs", "The paper's table does not have cube-single-task3."
+    alone = tables("2")
+    assert f"\n{differs}" in alone and f"\n{added}" in alone
+    both = tables("1", "2")
+    assert both.count(differs) == both.count(added) == 1 and f"\nTables 1, 2: {added}" in both
+    assert both.index(differs) > both.index("tables plan 2"), "after the last table"
+    assert tables("1", "2", "--format", "markdown").count(added) == 2, "a document's tables stand alone"
+
+
 @pytest.mark.parametrize(
     ("format", "shown"),
     [
