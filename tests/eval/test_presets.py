@@ -99,9 +99,9 @@ def test_what_an_online_phase_needs_is_not_there_without_one(preset):
 @pytest.mark.parametrize("preset", ["laptop", "small"])
 def test_our_presets_heed_tasks_with_long_episodes(preset):
     """A discount under which a far goal is worth something, and online batches that are not half failures."""
-    found = {task: configure(task, preset=preset) for task in ("cube-single-task2", "lift", "cube-double-task2", "can", "square")}
-    assert [config.algo.discount for config in found.values()] == [0.98, 0.98, 0.99, 0.99, 0.99]
-    assert [config.online_share for config in found.values()] == [0.5, 0.5, 0.5, 0, 0]
+    configs = [configure(task, preset=preset) for task in ("cube-single-task2", "lift", "cube-double-task2", "can", "square")]
+    assert [config.algo.discount for config in configs] == [0.98, 0.98, 0.99, 0.99, 0.99]
+    assert [config.online_share for config in configs] == [0.5, 0.5, 0.5, 0, 0]
     more = ("cube-double-noisy-task1", "cube-triple-task2", "cube-quadruple-noisy-task3", "cube-octuple-task1")
     assert {configure(task, preset=preset).algo.discount for task in more} == {0.99}
 
