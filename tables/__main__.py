@@ -18,7 +18,7 @@ from tables.against import against_paper
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper
 from tables.costs import load_benches
 from tables.document import write_table
-from tables.headline import headline, nearest
+from tables.headline import headline, nearest, with_deviations
 from tables.options import NEAREST_PRESET, add_options
 from tables.render import render, to_csv
 from tables.result import Result
@@ -48,7 +48,7 @@ def first_gap(result: Result) -> str:
         return ""
     preset = "" if gaps[0].preset == "paper" else f" --preset {gaps[0].preset}"
     plan = f"python -m tables plan {result.name}{preset}"
-    wanted = f"For all tasks and seeds that the table asks for {len(gaps)} commands are to be run ({plan}), the first is"
+    wanted = f"Still to run for all tasks and seeds that the table asks for: {len(gaps)} ({plan}), the first is"
     return f"\n\n{wanted}\n  {gaps[0].command}"
 
 
@@ -61,6 +61,8 @@ def tables(arguments: list[str]) -> None:
     if options.against:
         presets = {name: options.preset or nearest(name, runs, benches, of_paper=True) for name in options.tables}
         results = [against_paper(name, runs, preset, options.mixed) for name, preset in presets.items()]
+        if not options.preset:
+            results = [with_deviations(result, presets[result.name]) for result in results]
         return show(results, options.format, options.into)
     shown = (options.preset, options.mixed, options.published)
     results = [headline(name, runs, benches, *shown) for name in options.tables]

@@ -16,7 +16,7 @@ EXPLAINED = (
     "n: seeds of ours and of theirs; difference: ours less theirs, with 95 % interval and two-sided p of Welch's t-test; "
     "detectable: the smallest true difference that so many seeds of this spread find (p < 5 %) in 80 % of cases."
 )
-UNKNOWN = "Where no interval is given, one seed or no spread at all leaves the uncertainty unknown."
+UNKNOWN = "Where no interval is given, one seed or a side without any spread leaves the uncertainty unknown."
 PRECISE = {"1": "6", "2": "6"}  # the same numbers with one more decimal of the std
 
 

@@ -58,7 +58,8 @@ CLAIMS = (
     Claim(
         "Drifting clones better than MeanFlow",
         "The drifting parameterization has the stronger behavior cloning capability (section 5.3, Figure 1).",
-        "DFP w/o top-K less MVP, at the end of the offline phase.",
+        "DFP w/o top-K less MVP, at the end of the offline phase, where the critic chooses among N' samples, with our presets "
+        "four.",
         above("dfp-no-top-k", "mvp", "offline"),
     ),
     Claim(

@@ -120,7 +120,11 @@ def build_10(runs: Sequence[Run], preset: str) -> Result:
     )
     devices = sorted({str(run.start.get("device")) for run in runs if run.seconds is not None})
     notes = [f"On {'; '.join(devices)}."] if devices else []
-    notes += [f"{len(silent)} runs do not say how long they took, {silent[0]} the first of them."] if silent else []
+    notes += (
+        [f"not counted, since they do not say how long they took: {len(silent)}, the first of them {silent[0]}."]
+        if silent
+        else []
+    )
     title = f"{TITLES['10']}. Tables of preset {preset}; a run counts once, in the first table that has it."
     return Result("10", title, columns, lines, tuple(notes), decimals=(1, 0), corner="experiment")
 

@@ -45,5 +45,5 @@ def took(times: Times, config: Mapping[str, Any], phase: str, step: int) -> floa
     """Milliseconds of the updates up to a step."""
     if phase == "offline":
         return times["offline"] * step
-    online = max(step - config["online_warmup"], 0) * config.get("updates_per_step", 1)
+    online = max(step - config.get("online_warmup", 0), 0) * config.get("updates_per_step", 1)
     return times["offline"] * config["offline_steps"] + times["online"] * online

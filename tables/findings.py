@@ -25,13 +25,14 @@ from tables.claims import CLAIMS, Claim, Contrast
 from tables.costs import Bench, fullest, load_benches
 from tables.equal_time import at_equal_time, moment_of, share, update_times
 from tables.headline import NEAREST
-from tables.result import Cell
+from tables.result import Cell, Result
 from tables.sources.runs import files, load
 from tables.spec import TABLES, Row, Table, belongs, each
 from tables.stats import Array, Estimate, combination
 
-PAGE = Path("records/FINDINGS.md")
+PAGE = "FINDINGS.md"
 AGREES, DISAGREES, UNCLEAR, PARTIAL = "agrees", "disagrees", "cannot tell at this n and size", "not all values have runs"
+UNLIKE = "its rows have different data or simulators"
 NOTHING, UNTIMED = "no runs", "no runs of methods whose updates were timed"
 COMMAND = "python -m tables findings"
 OF_PAPER = {task for name in ("6", "7") for column in TABLES[name].columns for task in column.tasks}
@@ -41,7 +42,8 @@ where it prints none. *Here*: the mean over the tasks on which both sides have s
 that has runs of all rows of the claim; other presets follow as other sizes. The 95 % interval is Student's over seeds, with
 the tasks taken as given, and at least the one that their finite numbers of episodes give alone; rows are not paired where they
 have the same seeds. A claim agrees when its interval lies on its side of 0 (of robustness: within the margin, for every
-value), and disagrees when it lies on the other side.
+value), and disagrees when it lies on the other side. Data that one script generated on processors that round differently count
+as the same; other data and simulators are not compared.
 
 What makes these intervals too narrow: each is tested at 95 %, uncorrected for the number of claims, and to the records of the
 repository seeds were added where one held 0. Our presets were tuned for DFP, as said below; `small` and `laptop` so that DFP's
@@ -59,6 +61,7 @@ class Finding:
     seeds: tuple[int, int]  # fewest and most
     preset: str
     generated: bool
+    alike: bool  # whether its rows have the same data and simulators on each task
     notes: tuple[str, ...]
     times: str = ""  # of updates, where they count
 
@@ -75,13 +78,16 @@ def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding |
     samples: dict[str, list[Array]] = {}
     noise: dict[str, list[float]] = {}
     used: list[Run] = []
+    alike = True
     for place, task in enumerate(tasks):
         cells = [line.cells[place] for line in result.lines]
         if all(number.mean is not None for cell in cells for number in cell.numbers):
             weighted = [(cell, weights) for cell, (_, weights) in zip(cells, contrast.parts, strict=True)]
             samples[task] = [by_seed(cell, task, weights) for cell, weights in weighted]
             noise[task] = [episodes_alone(cell, task, weights) for cell, weights in weighted]
-            used += [run for cell in cells for run in cell.runs]
+            on_task = [run for cell in cells for run in cell.runs]
+            alike &= not any(rules.ground_difference(on_task[0], other) for other in on_task[1:])
+            used += on_task
     if not samples:
         return None
     sizes = [len(sample) for parts in samples.values() for sample in parts]
@@ -89,11 +95,19 @@ def at_preset(contrast: Contrast, preset: str, runs: Sequence[Run]) -> Finding |
         [(1 / len(samples), sample) for parts in samples.values() for sample in parts], [*chain(*noise.values())]
     )
     by_task = {task: combination([(1.0, sample) for sample in parts], noise[task]) for task, parts in samples.items()}
-    notes = [*result.notes, *(note for line in result.lines for cell in line.cells for note in cell.notes)]
-    told = tuple(f"preset {preset}: {note}" for note in dict.fromkeys(notes) if note != rules.GENERATED)
-    return Finding(
-        rows[0].label, estimate, by_task, (min(sizes), max(sizes)), preset, any(map(rules.on_generated_data, used)), told
-    )
+    generated = any(map(rules.on_generated_data, used))
+    return Finding(rows[0].label, estimate, by_task, (min(sizes), max(sizes)), preset, generated, alike, told(result))
+
+
+def told(result: Result) -> tuple[str, ...]:
+    """What is to be known of a table's runs, but that data were generated and where, which the page says of all."""
+    notes = [
+        f"{task}: {note}"
+        for line in result.lines
+        for task, cell in zip(result.columns, line.cells, strict=True)
+        for note in cell.notes
+    ]
+    return tuple(note for note in dict.fromkeys([*result.notes, *notes]) if not note.endswith((rules.GENERATED, rules.REMADE)))
 
 
 def by_seed(cell: Cell, task: str, weights: Mapping[str, float]) -> Array:
@@ -153,7 +167,7 @@ def when_as_long(contrast: Contrast, preset: str, runs: Sequence[Run], benches: 
     if not own or not other:
         return None
     finished = [run for run in runs if run.start["config"]["preset"] == preset and run.status == "finished"]
-    later = [run for run in finished if belongs(run.start["config"], second) and run.start["config"]["online_steps"]]
+    later = [run for run in finished if belongs(run.start["config"], second) and run.start["config"].get("online_steps")]
     others = [run for run in finished if not belongs(run.start["config"], second)]
     finding = at_preset(contrast, preset, [*others, *(at_equal_time(run, own, other) for run in later)])
     if not finding:
@@ -183,7 +197,8 @@ def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench]) -> 
         known = {place: finding for place, finding in found.items() if finding}
         if known:
             shown = max(known, key=lambda i: (outside(claim, known[i].estimate), abs(known[i].estimate.value)))
-            said = verdict(claim, [finding.estimate for finding in known.values()])
+            alike = all(finding.alike for finding in known.values())
+            said = verdict(claim, [finding.estimate for finding in known.values()]) if alike else UNLIKE
             (whole if len(known) == len(found) else partial).append((said, known[shown], papers[shown]))
     return [*whole, *partial] or [(UNTIMED if claim.equal_time else NOTHING, None, max(papers, key=abs))]
 
@@ -197,8 +212,8 @@ def page(runs: Sequence[Run], benches: Sequence[Bench]) -> str:
         [claim.title, "-" if math.isnan(paper) else f"{paper:+.1f}", *numbers(finding), f"**{said}**" if finding else said]
         for claim, said, finding, paper in concluded
     ]
-    findings = [finding for _, sizes in all_sizes for _, finding, _ in sizes if finding]
-    about = [f"Preset {preset}: {PRESETS[preset].about}" for preset in dict.fromkeys(f.preset for f in findings)]
+    presets = dict.fromkeys(finding.preset for _, sizes in all_sizes for _, finding, _ in sizes if finding)
+    about = [f"Preset {preset}: {PRESETS[preset].about}" for preset in presets]
     parts = [
         "# What the records say of the paper's claims",
         f"Written by `{COMMAND}` from the records of this folder; with `--check` it fails when page and records part.",
@@ -206,17 +221,12 @@ def page(runs: Sequence[Run], benches: Sequence[Bench]) -> str:
         *about,
         tabulate(lines, head, "pipe", disable_numparse=True),
         *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
-        *([f"## What is to be known of data and runs\n\n{notes}"] if (notes := listed(findings)) else []),
         "## Run it again",
         "Each record begins with its command. `python -m eval.sweep --preset small --methods dfp dfp-no-top-k mvp mvp-top-k "
         "qc-fql qc-bfn --tasks cube-single-task2 can lift --seeds 0-2 --records --generate 100100` makes such runs anew "
         "(`--dry-run` lists them).",
     ]
     return "\n\n".join(parts) + "\n"
-
-
-def listed(findings: Sequence[Finding]) -> str:
-    return "\n".join(f"- {note}" for note in dict.fromkeys(note for finding in findings for note in finding.notes))
 
 
 def numbers(finding: Finding | None) -> list[str]:
@@ -249,7 +259,8 @@ def in_words(claim: Claim, said: str, finding: Finding | None) -> str:
     tasks = ", ".join(f"{task} {one.value:+.1f} ({interval(one)})" for task, one in finding.by_task.items())
     of = f" of {finding.row}" if claim.margin is not None else ""
     value, bounds, n = numbers(finding)
-    return f"{value}{of} ({bounds}; {n} seeds; {where}): **{said}**. By task: {tasks}.{finding.times}"
+    known = "".join(f" To be known: {note}." for note in finding.notes)
+    return f"{value}{of} ({bounds}; {n} seeds; {where}): **{said}**. By task: {tasks}.{finding.times}{known}"
 
 
 def main(arguments: list[str]) -> None:
@@ -257,16 +268,17 @@ def main(arguments: list[str]) -> None:
     parser.add_argument(
         "--runs", type=Path, nargs="+", default=[Path("records")], help="folders or files of records (default: records)"
     )
-    parser.add_argument("--out", type=Path, default=PAGE, metavar="FILE", help=f"the page (default: {PAGE})")
+    parser.add_argument("--out", type=Path, metavar="FILE", help=f"the page (default: {PAGE} in the first of --runs)")
     parser.add_argument("--check", action="store_true", help="write nothing; refuse a page that says something else")
     options = parser.parse_args(arguments)
     found = files(options.runs)
+    out = options.out or (options.runs[0] if options.runs[0].is_dir() else options.runs[0].parent) / PAGE
     text = page(load(found), load_benches(found))
     if options.check:
-        return check(options.out, text)
-    with replaced(options.out) as whole:
+        return check(out, text)
+    with replaced(out) as whole:
         whole.write_text(text, encoding="utf-8")
-    print(options.out)
+    print(out)
 
 
 def check(path: Path, text: str) -> None:

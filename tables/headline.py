@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from eval.config.methods import OFFLINE, Values
+from eval.config.methods import OFFLINE, ROBOMIMIC_DATA, TABLE_8, Values
 from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS, NOT_OFFLINE, Run
 from tables import published
@@ -23,6 +23,8 @@ from tables.spec import TABLES, Table, belongs, each
 
 NEAREST = ("paper", "release", *(name for name in reversed(PRESETS) if name not in ("paper", "release")))
 """Presets, those nearest to the paper's first."""
+BY_TASK = {name for values in TABLE_8.values() for name in values}
+"""What DFP has other values of on each task of the offline protocol."""
 SIZES = {
     "offline_steps": "steps offline",
     "online_steps": "steps online",
@@ -44,28 +46,36 @@ def headline(
     chosen = preset or nearest(name, runs, benches)
     make = from_records if preset else of_tasks_with_runs
     result = make(name, runs, benches, chosen, mixed)
-    if not preset and name in COMPARABLE and chosen != "paper":
-        counted = [run for line in result.lines for cell in line.cells for run in cell.runs]
-        size, rest = deviations(chosen, TABLES[name].protocol, {run.start["dataset"].get("name", "") for run in counted})
-        result = replace(result, title=f"{result.title} Not the paper's: {size or rest}.")
-        if size and rest:
-            told = f"Preset {chosen} also differs from the paper's Table 5 (in brackets, of DFP) in {rest}."
-            result = replace(result, notes=(*result.notes, told))
+    if not preset:
+        result = with_deviations(result, chosen)
     if name in COMPARABLE and (said := agreement(result, TABLES[name].tasks_down, published.cells(name))):
         result = replace(result, notes=(*result.notes, said))
     return with_published(result) if beside and name in IN_PAPER else result
 
 
+def with_deviations(result: Result, preset: str) -> Result:
+    """A table of success rates whose title and notes say how its preset differs from the paper's."""
+    if result.name not in COMPARABLE or preset == "paper":
+        return result
+    counted = [run for line in result.lines for cell in line.cells for run in cell.runs]
+    datasets = {run.start["dataset"].get("name", "") for run in counted}
+    size, rest = deviations(preset, TABLES[result.name].protocol, datasets)
+    also = f"Preset {preset} also differs from the paper's (in brackets DFP's on OGBench, of Table 5) in {rest}."
+    notes = (*result.notes, also) if size and rest else result.notes
+    return replace(result, title=f"{result.title} Not the paper's: {size or rest}.", notes=notes)
+
+
 def nearest(name: str, runs: Sequence[Run], benches: Sequence[Bench], of_paper: bool = False) -> str:
     """The preset nearest to the paper's whose table has a whole column; while none has one, the preset with most numbers.
 
-    `of_paper`: of the paper's tasks alone.
+    `of_paper`: the nearest one that has any number on the paper's tasks.
     """
     if name in TABLES and (only := TABLES[name].preset):
         return only
     make = from_records if of_paper else of_tasks_with_runs
     numbers = {preset: completeness(make(name, runs, benches, preset), preset) for preset in NEAREST}
-    return max(NEAREST, key=numbers.__getitem__) if any(map(any, numbers.values())) else "paper"  # of equals the first
+    best = max(NEAREST, key=lambda preset: any(numbers[preset]) if of_paper else numbers[preset])  # of equals the first
+    return best if any(numbers[best]) else "paper"
 
 
 def completeness(result: Result, preset: str) -> tuple[bool, int]:
@@ -118,6 +128,8 @@ def deviations(preset: str, protocol: str, datasets: Collection[str]) -> tuple[s
     """How a preset differs from the paper, on these datasets, in sizes and in the rest; the numbers of Table 5 in brackets,
     where it has them."""
     own, paper = PRESETS[preset], by_field()
+    if protocol == "offline":
+        paper = {name: text for name, text in paper.items() if name not in BY_TASK}
     untold = HARMLESS | (NOT_OFFLINE | OFFLINE.keys() if protocol == "offline" else set())
     values = {**own.values, **own.offline_protocol} if protocol == "offline" else own.values
     new = {name: shown(value) for name, value in values.items() if name not in untold and shown(value) != paper.get(name)}
@@ -127,6 +139,11 @@ def deviations(preset: str, protocol: str, datasets: Collection[str]) -> tuple[s
     ]
     for name, text in on_some({d: own.by_dataset[d] for d in own.by_dataset if d in datasets}, new.keys()):
         (sizes if name in SIZES else rest).append(text)
+    if protocol != "offline" and set(ROBOMIMIC_DATA).intersection(datasets):
+        there = {name: text for name, text in by_field("Robomimic").items() if text != paper[name] and name in values}
+        rest += [
+            f"{name} {shown(values[name])} on robomimic ({text})" for name, text in there.items() if shown(values[name]) != text
+        ]
     return ", ".join(sizes), ", ".join(rest)
 
 
@@ -140,9 +157,9 @@ def on_some(by_dataset: Mapping[str, Values], names: Collection[str]) -> list[tu
     return [(name, f"{text} on {', '.join(datasets)}") for (name, text), datasets in places.items()]
 
 
-def by_field() -> dict[str, str]:
-    """Table 5 by the last part of a field's name, as presets name values."""
-    return {path.rpartition(".")[2]: shown(text) for path, text in published.table_5().items()}
+def by_field(column: str = "OGBench") -> dict[str, str]:
+    """A column of Table 5 by the last part of a field's name, as presets name values."""
+    return {path.rpartition(".")[2]: shown(text) for path, text in published.table_5(column).items()}
 
 
 def shown(value: Any) -> str:

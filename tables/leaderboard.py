@@ -129,13 +129,15 @@ def board(family: str, group: Group, phase: str) -> Result:
     entries = [entry for entry in group.entries if entry.phase == phase and entry.task in tasks]
     entries = complete(group, phase, tasks) if family in SHARED else entries
     lines = [(label, row, line(row, tasks)) for label, row in rows(entries).items()]
-    lines.sort(key=lambda one: (-(one[2][-2].numbers[0].mean or -1.0), one[0]))
+    lines.sort(key=lambda one: (one[2][-2].numbers[0].mean is None, -(one[2][-2].numbers[0].mean or 0.0), one[0]))
     ranked = rules.ranked([cells for _, _, cells in lines], 1)
     shown = tuple(Line(label, (seeds(row.values()), *cells)) for (label, row, _), cells in zip(lines, ranked, strict=True))
     title = SHARED[family][0] if family in SHARED else f"{family[0].upper()}{family[1:]}"
     title = f"{title}, success rate (%) at the end of the {phase} phase. {group.title}."
     columns = ("seeds", *tasks, "mean", "IQM")
-    return Result(f"leaderboard-{family}-{group.name}", title, columns, shown, (*group.notes, READING))
+    grounds = (rules.unlike(task, (row[task].cell for _, row, _ in lines if task in row)) for task in tasks)
+    notes = (*group.notes, *filter(None, grounds), READING)
+    return Result(f"leaderboard-{family}-{group.name}", title, columns, shown, notes)
 
 
 def rows(entries: Iterable[Entry]) -> dict[str, dict[str, Entry]]:

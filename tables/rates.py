@@ -20,6 +20,7 @@ class Took(NamedTuple):
     steps: int
     hours: float
     device: str
+    changed: bool  # whether it has other steps than its preset
 
 
 class Rates:
@@ -32,7 +33,9 @@ class Rates:
             if run.status == "finished" and run.seconds and "offline_from" not in run.start:  # else of one phase alone
                 config = run.start["config"]
                 steps = config.get("offline_steps", 0) + config.get("online_steps", 0)
-                one = Took(config["task"], steps, run.seconds / len(config["seeds"]) / 3600, str(run.start.get("device")))
+                hours = run.seconds / len(config["seeds"]) / 3600
+                other = not config["changes"].keys().isdisjoint(("offline_steps", "online_steps"))
+                one = Took(config["task"], steps, hours, str(run.start.get("device")), other)
                 self.took[config["method"], config["preset"], config["protocol"]].append(one)
 
     def devices(self) -> list[str]:
@@ -42,7 +45,7 @@ class Rates:
 
     def usual(self, gpu: bool, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None) -> float | None:
         """`hours`, the median over GPUs, or over processors; of runs where there are any, else of updates alone."""
-        ran = {one.device for one in self.took[method, preset, protocol]}
+        ran = {one.device for one in self.took[method, preset, protocol] if steps or not one.changed}
         own = [device for device in self.devices() if device.startswith("cpu") != gpu]
         own = [device for device in own if device in ran] or own
         known = [found for device in own if (found := self.hours(device, method, task, preset, protocol, steps)) is not None]
@@ -53,7 +56,7 @@ class Rates:
     ) -> float | None:
         """Of one seed on a device: the median of runs of its method, on its task if there are any, scaled by its `steps` where
         they are given; else its updates alone, with the steps of Table 5 where none are given."""
-        alike = [one for one in self.took[method, preset, protocol] if one.device == device]
+        alike = [one for one in self.took[method, preset, protocol] if one.device == device and (steps or not one.changed)]
         on_task = [one for one in alike if one.task == task]
         scaled = [one.hours * (sum(steps) / one.steps if steps and one.steps else 1) for one in on_task or alike]
         if scaled:

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from eval.results.record import Run, find, read
+from eval.results.record import Run, find, identity, read
+from tables.rules import is_imported
 from tables.sources.csv_file import read_csv
 from tables.sources.means_file import holds_means
 from tables.sources.protocols import protocol_of
@@ -53,7 +54,15 @@ def load(files: Iterable[Path]) -> list[Run]:
             print(f"left out: {error}", file=sys.stderr)
         except OSError as error:
             print(f"left out: {path}: {error.strerror}", file=sys.stderr)
-    return runs
+    return without_copies(runs)
+
+
+def without_copies(runs: list[Run]) -> list[Run]:
+    """Of several copies of one record the first of those that go furthest."""
+    furthest: dict[str, Run] = {}
+    for run in sorted(runs, key=lambda run: (len(run.evaluations), bool(run.end)), reverse=True):
+        furthest.setdefault(identity(run.start), run)
+    return [run for run in runs if is_imported(run) or furthest[identity(run.start)] is run]
 
 
 def check(run: Run) -> None:

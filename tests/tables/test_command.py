@@ -93,6 +93,16 @@ def test_all_against_the_paper_is_every_table_of_success_rates(tables):
     assert tables("--all", "--against", "paper").count(", against arXiv") == len(COMPARABLE)
 
 
+def test_against_the_paper_a_table_is_of_the_nearest_preset_that_has_any_of_its_tasks(write_run, tables):
+    for preset, tasks in (("quick", ("lift", "can")), ("small", ("lift",))):
+        for task in tasks:
+            write_run(f"{preset}-{task}", {0: [1]}, preset=preset, task=task)
+    assert ", against arXiv 2605.07727. Preset small. Not the paper's: 16,000 steps offline" in tables(
+        "1", "--against", "paper"
+    )
+    assert "Preset quick.\n" in tables("1", "--against", "paper", "--preset", "quick")
+
+
 def test_tables_load_neither_torch_nor_gymnasium_and_import_no_more_than_they_may():
     heavy = "{'torch', 'gymnasium', 'mujoco'} & sys.modules.keys()"
     code = f"import sys, tables.__main__, {', '.join(COMMANDS.values())}; print({heavy} or 'light')"

@@ -8,7 +8,7 @@ import scipy.stats
 
 from tables.__main__ import main
 from tables.claims import CLAIMS
-from tables.findings import AGREES, DISAGREES, PARTIAL, UNCLEAR, conclusions, page, printed, verdict
+from tables.findings import AGREES, DISAGREES, PARTIAL, UNCLEAR, UNLIKE, conclusions, page, printed, verdict
 from tables.sources.runs import files, load
 from tables.stats import Estimate, combination
 
@@ -112,6 +112,18 @@ def test_the_nearest_preset_counts_and_the_others_are_told(write_run, tmp_path):
     assert [finding.preset for _, finding, _ in conclusions(CLONES, runs, [])] == ["small", "quick"]
     text = page(runs, []).split(f"## {CLONES.title}")[1].split("## ")[0]
     assert "*Result.* +50.0" in text and "preset small" in text and "*Another size.* +50.0" in text and "preset quick" in text
+
+
+def test_rows_on_other_data_have_no_verdict(write_run, tmp_path):
+    for data, said in (("same", AGREES), ("other", UNLIKE)):
+        for method, solved, name in (("dfp-no-top-k", 9, "same"), ("mvp", 1, data)):
+            seeds = {seed: [1] * solved + [0] * (10 - solved + seed) for seed in range(2)}
+            write_run(method, seeds, method=method, preset="quick", dataset={"source": "fetched", "sha256": name})
+        runs = load(files([tmp_path]))
+        ((found, finding, _),) = conclusions(CLONES, runs, [])
+        assert found == said and finding.estimate.value > 70
+        section = page(runs, []).split(f"## {CLONES.title}")[1].split("## ")[0]
+        assert ("To be known: cube-double-task2: not all rows are comparable" in section) == (said == UNLIKE)
 
 
 def test_a_page_is_of_the_paper_s_tasks(write_run, tmp_path):

@@ -34,13 +34,16 @@ def test_a_title_says_where_a_preset_has_other_values(write_run, tables):
     write_run("a", {0: [1]}, preset="small", dataset=on("lift-mh"), **LIFT)
     assert "5,000 steps offline on lift-mh, 5,000 steps online on lift-mh.\n" in tables("1") and "0.99 on" not in tables("1")
     write_run("b", {0: [1]}, preset="small", dataset=on("can-mh"), task="can")
-    assert "discount 0.99 on can-mh, online_share 0.0 on can-mh.\n" in tables("1")
+    told = tables("1")
+    assert "discount 0.99 on can-mh, online_share 0.0 on can-mh, num_elites 4 on robomimic (2)" in told
+    assert "best_of 4 (16)" in told and "best_of 4 on robomimic" not in told, "which is what the paper has there"
     double = {"task": "cube-double-task2", "dataset": on("cube-double-play-v0")}
     write_run("c", {0: [1]}, preset="small", method="fql", protocol="offline", **double)
     title, rest = tables("7").split("\n", 1)
     assert "54,000 steps offline" in title and "final_rate 0.1" in rest and "discount 0.99 on cube-double-play-v0" in rest
     assert "steps online" not in title and "online_share" not in rest and "online_warmup" not in rest
     assert "best_of" not in rest, "with the offline protocol there is one sample, ours and the paper's"
+    assert "num_elites 4," in rest, "where the paper has another K on each task"
     for name in ("bc", "fql"):
         write_run(name, {0: [1]}, preset="small", method=name, protocol="offline", dataset=on("lift-mh"), **LIFT)
     assert "5,000 steps offline on lift-mh" in tables("7").split("\n", 1)[0]
@@ -68,9 +71,8 @@ def test_our_sizes_show_the_tasks_that_have_runs_and_say_which_are_not_the_paper
     assert "The paper's table does not have cube-single-task3." in text and "Avg." not in text
     whole = tables("2", "--preset", "quick")
     assert "cube-single" not in whole and "square" in whole and "Avg." in whole
-    assert whole.split("\n")[-2].split(" commands")[0] == text.split("\n")[-2].split(" commands")[0], (
-        "the plan is the whole table's"
-    )
+    asked = [shown.split("asks for: ")[1].split(" (")[0] for shown in (whole, text)]
+    assert asked[0] == asked[1], "the plan is the whole table's"
 
 
 def test_what_several_tables_are_to_be_told_of_is_said_once(write_run, tables):

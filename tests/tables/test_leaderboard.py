@@ -91,6 +91,13 @@ def test_a_run_of_ours_stands_beside_what_its_protocol_published_and_no_other(wr
     assert ours == [None, 50, None, None] and theirs == pytest.approx([90.6, 100, 93.2, 94.6])
 
 
+def test_rows_on_other_data_are_told_apart(write_run, tmp_path):
+    for name, method in (("a", "dfp"), ("b", "mvp")):
+        write_run(name, {0: [1]}, method=method, preset="quick", task="lift", dataset={"source": "fetched", "sha256": name})
+    (board,) = boards.leaderboard(PUBLIC, of_runs(load(files([tmp_path]))), families=["robomimic"])[-1:]
+    assert any("lift: not all rows are comparable" in note and "differ in dataset" in note for note in board.notes)
+
+
 def test_every_published_file_has_a_protocol_and_a_source():
     listed = [name for protocol in protocols(PUBLIC) for name in protocol.files]
     assert sorted(listed) == sorted(path.name for path in PUBLIC.glob("*.csv"))

@@ -38,6 +38,13 @@ def test_hours_are_those_of_finished_runs_of_the_method_on_the_task_if_there_are
     assert found["can"] == ["0/5", "10.0"], "the median of both runs, two hours, for five seeds"
 
 
+def test_hours_are_not_those_of_runs_of_other_lengths(write_run, tables):
+    write_run("a", {0: [1]}, seconds=99 * 3600, changes={"offline_steps": 54_000})
+    assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"?"}
+    write_run("b", {0: [1]}, seconds=3600, changes={"algo.discount": 0.9})
+    assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"5.0"}
+
+
 def test_hours_of_a_gpu_are_told_apart(write_run, tables):
     write_run("a", {0: [1]}, seconds=360, device="NVIDIA H200, TF32")
     assert lines(tables("plan", "1"), "DFP")[0][3] == "0.5 on a GPU"

@@ -225,7 +225,8 @@ def test_a_run_that_a_sweep_has_under_way_says_so_at_its_cell(write_run, write_r
     *lines, _end = path.read_text().splitlines(keepends=True)
     for name in ("swept", "left"):
         (tmp_path / name / "run").mkdir(parents=True)
-        (tmp_path / name / "run" / "record.jsonl").write_text("".join(lines))
+        begun = lines[0].replace('"created": "a"', f'"created": "{name}"')
+        (tmp_path / name / "run" / "record.jsonl").write_text("".join([begun, *lines[1:]]))
     path.unlink()
     assert Claims(tmp_path).take(["unit"], bool, {"folder": "swept"})
     _, data = write_report()

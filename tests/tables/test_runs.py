@@ -81,6 +81,16 @@ def test_a_record_found_twice_counts_once(tmp_path, write_run, capsys):
     assert "has 2 runs" not in capsys.readouterr().out
 
 
+def test_of_copies_of_a_record_the_one_that_goes_furthest_counts(tmp_path, write_run, tables, cell):
+    whole = write_run("a", {0: [1]})
+    (tmp_path / "copied").mkdir()
+    copy = tmp_path / "copied" / "early.jsonl"
+    copy.write_text("".join(whole.read_text().splitlines(keepends=True)[:-1]))
+    assert cell("1")["mean"] == "100" and "not counted" not in tables("1")
+    copy.write_text(whole.read_text())
+    assert "has 2 runs" not in tables("1") and cell("1")["n"] == "1"
+
+
 def test_records_behind_a_link_count_and_each_once(tmp_path, write_run, tables):
     record = write_run("a", {0: [1]})
     elsewhere, runs = tmp_path / "elsewhere", tmp_path / "runs"
@@ -125,4 +135,4 @@ def test_the_time_of_a_run_is_that_of_all_its_sessions(write_run, tables):
     assert "10,Total,Total,,1.5," in tables("10", "--format", "csv")
     path.write_text(path.read_text() + '{"kind": "resume"}\n')
     text = tables("10")
-    assert "1 runs do not say how long they took" in text
+    assert "do not say how long they took: 1, the first of them" in text

@@ -134,15 +134,7 @@ def test_welch_s_test_is_scipy_s_on_samples_with_these_moments(n):
     assert ours == pytest.approx((a.mean() - b.mean(), *result.confidence_interval(0.95), result.pvalue))
 
 
-def test_welch_s_test_against_a_sample_without_spread_is_student_s_of_one_sample():
-    a = ragged(11, 5)[0]
-    result = scipy.stats.ttest_1samp(a, 60)
-    ours = welch(a.mean(), a.std(ddof=1), 5, 60, 0, 8)
-    assert ours.p == pytest.approx(result.pvalue)
-    assert (ours.low + 60, ours.high + 60) == pytest.approx(result.confidence_interval(0.95))
-
-
-@pytest.mark.parametrize("unknown", [(0, 5, 0, 5), (math.nan, 1, 3, 5), (3, 5, math.nan, 1)])
+@pytest.mark.parametrize("unknown", [(0, 5, 0, 5), (4, 5, 0, 8), (0, 3, 4, 8), (math.nan, 1, 3, 5), (3, 5, math.nan, 1)])
 def test_without_a_spread_there_is_a_difference_and_no_test(unknown):
     std_a, n_a, std_b, n_b = unknown
     difference, *rest = welch(90, std_a, n_a, 80, std_b, n_b)
@@ -157,7 +149,7 @@ def test_the_test_is_significant_just_when_the_interval_leaves_out_zero():
         assert welch(80, 5, 5, 80 + difference, 6, 5).low == pytest.approx(-result.high)
 
 
-@pytest.mark.parametrize(("stds", "n"), [((5, 5), (5, 5)), ((2, 9), (5, 5)), ((4, 6), (3, 8)), ((5, 0), (4, 4))])
+@pytest.mark.parametrize(("stds", "n"), [((5, 5), (5, 5)), ((2, 9), (5, 5)), ((4, 6), (3, 8)), ((4, 4), (5, 5))])
 def test_a_detectable_difference_is_found_four_times_in_five(stds, n):
     rng = generator()
     a = rng.normal(detectable(*stds, *n), stds[0], (20_000, n[0]))
