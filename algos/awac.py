@@ -66,8 +66,9 @@ class AWAC(ActorCritic):
     @torch.no_grad()
     def advantage(self, nets: Nets, batch: Batch, noise: dict[str, Any]) -> Tensor:
         """Q(s, a) - V(s) of the data's actions: [B]."""
-        q = pessimistic(nets.critic(batch.obs, batch.action), self.pessimism)
+        q = nets.critic(batch.obs, batch.action)
         if not self.value_samples:
-            return q - nets.value(batch.obs)
+            return q.mean(0) - nets.value(batch.obs)  # which regresses on every critic, without pessimism
         obs = batch.obs[:, None]
-        return q - pessimistic(nets.critic(obs, nets.actor.sample(obs, noise["value"])), self.pessimism).mean(-1)
+        own = nets.critic(obs, nets.actor.sample(obs, noise["value"]))
+        return pessimistic(q, self.pessimism) - pessimistic(own, self.pessimism).mean(-1)

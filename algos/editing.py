@@ -80,7 +80,8 @@ class Editing(ActorCritic):
 
     def edited(self, nets: Nets, obs: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
         """clip(b + c e) and log edit(e|s, b): noise of b and then of e to [..., a] and [...]."""
-        size = nets.actor.backbone.noise_size(noise.shape[-1] // 2)  # of b's: its own, or a where both have the same
+        of_base, whole = nets.actor.backbone.noise_size, noise.shape[-1]
+        size = next(of_base(a) for a in range(1, whole) if of_base(a) + a == whole)
         base = self.base(nets, obs, noise[..., :size]).detach()
         edit, log_prob = nets.edit.sample_with_log_prob(joined(obs, base), noise[..., size:])
         return (base + self.edit_scale * edit).clamp(-1, 1), log_prob

@@ -110,7 +110,7 @@ class OwnEnv(gymnasium.Wrapper):
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
         obs, reward, terminated, truncated, info = self.env.step((self.center + self.half * action).astype(self.dtype))
-        obs = np.asarray(obs, np.float32)
+        obs = np.array(obs, np.float32)  # a copy: some environments change theirs in place
         self.total += float(reward)
         info["success"] = self._succeeds(obs, info, terminated or truncated)
         return obs, float(reward), bool(terminated), bool(truncated), info

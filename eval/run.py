@@ -90,7 +90,11 @@ def prepare(options: argparse.Namespace, config: Config, command: str, held: Exi
         video.refuse_undrawable(config.task, options.keep_policies)
     resumed = open_record(unfinished_folder(config, options.runs, options.offline_from)) if options.resume else None
     dataset = data_for(config, options.data)
-    Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode has
+    Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode of the data has
+    if config.task.simulated and config.task.time_limit < config.algo.horizon:
+        raise ValueError(
+            f"algo.horizon {config.algo.horizon}: an episode of {config.task.name} has {config.task.time_limit} steps"
+        )
     if config.task.simulated or config.online_steps:
         config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
     else:

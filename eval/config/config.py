@@ -82,8 +82,8 @@ class Config:
         for name in ("eval_every", "eval_episodes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**63:
-            raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers from 0 to 2^63 - 1")
+        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
+            raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers from 0 to 2^32 - 1")
 
     def acting(self) -> Algorithm | QGBS:
         """What acts in evaluations."""

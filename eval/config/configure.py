@@ -76,11 +76,11 @@ def values_of(method: str | None, task: Task, preset: str, protocol: Protocol) -
     """The values by field that are not defaults: of the method, if the choice is one, of the preset and of the protocol."""
     offline = protocol == "offline"
     layers = (
-        METHODS[method].on(task.dataset) if method else {},
+        METHODS[method].on(task.dataset, protocol) if method else {},
         table_8(task.name) if offline and method == "dfp" else {},
         PRESETS[preset].on(task.dataset, protocol),
         asked_by(task.dataset),
-        METHODS[method].fixed_on(task.dataset) if method else {},
+        METHODS[method].fixed_on(task.dataset, protocol) if method else {},
         OFFLINE if offline else {},
     )
     return {name: value for layer in layers for name, value in layer.items()}

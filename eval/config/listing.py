@@ -114,7 +114,7 @@ def methods_on(task: Task, preset: str) -> str:
 
 def further_numbers(config: Config) -> str:
     """What sets a method apart from its algorithm and its backbone, besides the numbers that have columns."""
-    own = METHODS[config.method].on(config.task.dataset)
+    own = METHODS[config.method].on(config.task.dataset, config.protocol)
     paths = [f"{part}.{name}" for part in ("algo", "backbone") for name in own if hasattr(getattr(config, part), name)]
     return ", ".join(f"{path.partition('.')[2]} {number(config, path)}" for path in paths if path not in NUMBERS.values())
 

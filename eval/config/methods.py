@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from envs.task import Protocol
 from eval.config.families import (
     ANTMAZE_GIANT,
     ANTMAZE_LARGE,
@@ -46,15 +47,18 @@ class Method:
     backbone: str
     values: Values = field(default_factory=dict)
     by_dataset: Mapping[str, Values] = field(default_factory=dict)
+    online: Mapping[str, Values] = field(default_factory=dict)  # by dataset too, where it has others offline-to-online
     fixed: tuple[str, ...] = ()  # of which values no preset has others, since those would make another method
 
-    def on(self, dataset: str) -> dict[str, Any]:
+    def on(self, dataset: str, protocol: Protocol) -> dict[str, Any]:
         """The method's values for the tasks of a dataset."""
-        return {**self.values, **self.by_dataset.get(nearest(dataset), {})}
+        name = nearest(dataset)
+        online = self.online.get(name, {}) if protocol == "offline-to-online" else {}
+        return {**self.values, **self.by_dataset.get(name, {}), **online}
 
-    def fixed_on(self, dataset: str) -> dict[str, Any]:
+    def fixed_on(self, dataset: str, protocol: Protocol) -> dict[str, Any]:
         """Those of its values that no preset changes."""
-        return {name: value for name, value in self.on(dataset).items() if name in self.fixed}
+        return {name: value for name, value in self.on(dataset, protocol).items() if name in self.fixed}
 
 
 ROBOMIMIC_DATA = LIFT, CAN, SQUARE = "lift-mh", "can-mh", "square-mh"
@@ -124,11 +128,22 @@ FQL_ON_D4RL: dict[str, Values] = {
         for data, weight in zip(("human", "cloned", "expert"), weights, strict=True)
     },
 }
+FQL_ONLINE: dict[str, Values] = {
+    HUMANOIDMAZE_MEDIUM: {"distill_weight": 100.0},
+    ANTSOCCER: {"distill_weight": 30.0},
+    **{
+        f"D4RL/{hand}/cloned-v2": {"distill_weight": weight}
+        for hand, weight in {"pen": 1000.0, "door": 1000.0, "hammer": 1000.0, "relocate": 10_000.0}.items()
+    },
+}
+"""What FQL's released commands have instead with online steps; there are none for other mazes and data."""
 NO_CONSTRAINT_ON_TRIPLE = {TRIPLE: {"constraint_weight": 0.0}}
 
 METHODS: dict[str, Method] = {
     "bfn": Method("BFN", "dfp", "flow", {"horizon": 1, **NO_TOP_K, **best_of(4)}),
-    "qc-bfn": Method("QC-BFN", "dfp", "flow", {**NO_TOP_K, **best_of(32)}, on_robomimic(**best_of(16))),
+    "qc-bfn": Method(
+        "QC-BFN", "dfp", "flow", {**NO_TOP_K, **best_of(32)}, {**on_robomimic(**best_of(16)), PUZZLE_3X3: best_of(64)}
+    ),
     "fql": Method(
         "FQL",
         "fql",
@@ -141,6 +156,7 @@ METHODS: dict[str, Method] = {
             **FQL_IN_MAZES,
             **FQL_ON_D4RL,
         },
+        FQL_ONLINE,
     ),
     "qc-fql": Method(
         "QC-FQL",
@@ -153,6 +169,7 @@ METHODS: dict[str, Method] = {
             QUADRUPLE: {"distill_weight": 100.0},
             **FQL_IN_MAZES,
         },
+        FQL_ONLINE,
     ),
     "mvp": Method("MVP", "dfp", "meanflow", NO_TOP_K, NO_CONSTRAINT_ON_TRIPLE),
     "mvp-top-k": Method("MVP w/ top-K", "dfp", "meanflow", {}, {**on_robomimic(num_elites=2), **NO_CONSTRAINT_ON_TRIPLE}),

@@ -59,7 +59,7 @@ def unfinished_folder(config: Config, runs: Path, offline_from: Path | None = No
     candidates.sort(key=lambda run: run.start["created"])
     if not candidates:
         raise ValueError(f"nothing to resume in {runs}: no unfinished run; without --resume one begins")
-    same = [run for run in candidates if run.start["digest"] == config.digest()]
+    same = [run for run in candidates if run.start["config"] == config.to_json()]
     if not same:
         refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
     if not offline_from:

@@ -66,7 +66,7 @@ class Training:
         self.plan: Plan = partial(at_once, self.learner) if is_gpu(self.learner.device) else partial(one_by_one, self.actors)
         self.plan_randomly: Plan = partial(at_random, task.action_dim)
         # The most that can come: each episode has one step at least and adds a row for its final observation.
-        capacity = config.online_steps and (config.replay_capacity or 2 * config.online_steps)
+        capacity = config.online_steps and (config.replay_capacity or max(2 * config.online_steps, algo.horizon + 1))
         try:
             self.replay = Replay(
                 dataset,

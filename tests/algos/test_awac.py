@@ -14,3 +14,10 @@ def test_awac_weights_cloning_by_the_advantage_over_its_own_samples(problem: Any
     bc, _ = nets.actor.clone(batch.obs, batch.action, noise["fit"])
     torch.testing.assert_close(loss, (weight * bc).mean())
     torch.testing.assert_close(gradient(loss, params["actor"]), gradient((weight * bc).mean(), params["actor"]))
+
+
+def test_with_a_learned_v_the_advantage_is_the_critics_mean_above_it(problem: Any):
+    """As in QAM's program: V regresses on every critic, so a pessimistic Q would lie below it for all actions alike."""
+    algo, nets, _, batch, noise = problem("awac", "flow", inverse_temperature=2.0, pessimism=0.5)
+    expected = nets.critic(batch.obs, batch.action).mean(0) - nets.value(batch.obs)
+    torch.testing.assert_close(algo.advantage(nets, batch, noise), expected)

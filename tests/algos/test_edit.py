@@ -3,11 +3,13 @@
 import math
 from typing import Any
 
+import pytest
 import torch
 from torch.utils._pytree import tree_map
 
 from algos.learner import Learner
 from algos.learner.binding import bind
+from backbones.drifting import Drifting
 
 
 def bound(learner: Any) -> Any:
@@ -58,8 +60,16 @@ def test_without_a_scale_there_is_no_edit_policy(tiny_learner: Any, random_batch
     assert infos[0] == infos[1]
 
 
-def test_a_policy_below_may_have_noise_of_its_own_size(tiny_backbone: Any, tiny_algorithm: Any):
-    learner = Learner(tiny_algorithm("edit"), tiny_backbone("drifting", noise_dim=3), 3, 2, (0,))
-    nets, obs, noise = bound(learner), torch.randn(5, 3), torch.randn(5, 3 + 4)
-    distance = (learner.algorithm.generate(nets, obs, noise) - nets.actor.sample(obs, noise[:, :3])).abs()
+class TwoNoises(Drifting):
+    """A generator that reads two noises for each dimension of an action."""
+
+    def noise_size(self, action_dim: int) -> int:
+        return 2 * action_dim
+
+
+@pytest.mark.parametrize(("backbone", "size"), [(Drifting(8, 1, noise_dim=3), 3), (TwoNoises(8, 1), 8)])
+def test_a_policy_below_may_have_noise_of_its_own_size(tiny_algorithm: Any, backbone: Drifting, size: int):
+    learner = Learner(tiny_algorithm("edit"), backbone, 3, 2, (0,))
+    nets, obs, noise = bound(learner), torch.randn(5, 3), torch.randn(5, size + 4)
+    distance = (learner.algorithm.generate(nets, obs, noise) - nets.actor.sample(obs, noise[:, :size])).abs()
     assert distance.max() <= learner.algorithm.edit_scale + 1e-6

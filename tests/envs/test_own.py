@@ -64,6 +64,24 @@ def test_actions_within_one_are_left_to_the_bit():
     assert np.array_equal(env.step(action)[0], action)
 
 
+class InPlace(Still):
+    """Hands out its own state, and changes it."""
+
+    def reset(self, *, seed=None, options=None):
+        self.state = np.zeros(2, np.float32)
+        return self.state, {}
+
+    def step(self, action):
+        self.state += 1
+        return self.state, 1.0, False, False, {}
+
+
+def test_an_observation_stays_what_it_was():
+    env = own_task(lambda: InPlace(action_space=Box(-1, 1, (2,))), time_limit=3).make_env()
+    seen = [env.reset(seed=0)[0], *(env.step(np.zeros(2, np.float32))[0] for _ in range(2))]
+    assert [obs[0] for obs in seen] == [0, 1, 2]
+
+
 def test_a_step_is_a_success_by_the_predicate():
     env = own_task(Still, success=lambda obs, info: obs[0] > 0.7, time_limit=3).make_env()
     env.reset(seed=0)

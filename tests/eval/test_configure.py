@@ -16,7 +16,7 @@ from eval.results.record import find
 ROOT = Path(__file__).parents[2]
 
 ONE_OF_A_KIND = {
-    str([asked_by(task.dataset), *(method.on(task.dataset) for method in METHODS.values())]): name
+    str([asked_by(task.dataset), *(method.on(task.dataset, "offline-to-online") for method in METHODS.values())]): name
     for name, task in TASKS.items()
 }.values()
 """A task for each set of values that methods have."""
@@ -134,8 +134,10 @@ def test_a_dataset_without_numbers_of_its_own_takes_those_of_the_nearest():
     ],
 )
 def test_mazes_and_d4rl_have_fqls_published_values(task, discount, weight, pessimism):
-    algo = configure(task, "fql", preset="paper").algo
+    algo = configure(task, "fql", preset="paper", protocol="offline").algo
     assert (algo.discount, algo.distill_weight, algo.pessimism) == (discount, weight, pessimism)
+    online = {"humanoidmaze-medium-navigate-task3": 100, "antsoccer-arena-navigate-task4": 30, "d4rl-hammer-cloned": 1000}
+    assert configure(task, "fql", preset="paper").algo.distill_weight == online.get(task, weight)
     assert configure(task, backbone="shortcut", preset="paper").algo.discount == discount, "the task asks it of every method"
 
 

@@ -55,6 +55,10 @@ ROOT = Path(__file__).parents[2]
         ("--backbone.width -5", "at least 1"),
         ("--algo.critic-depth 0", "at least 1"),
         ("--task probe-chain --horizon 9", "longer than every episode of the dataset (at most 8 actions)"),
+        (
+            "--task probe-bandit --dataset none --offline-steps 0 --horizon 5",
+            "algo.horizon 5: an episode of probe-bandit has 1 steps",
+        ),
         ("--task probe-chain --replay-capacity 3", "must exceed the horizon"),
         ("--task probe-chain --resume", "nothing to resume"),
         ("--task lift", "python -m envs.generate lift"),

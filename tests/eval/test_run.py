@@ -51,6 +51,17 @@ def test_every_option_that_help_shows_changes_the_configuration(preset, capsys):
         assert config.digest() != parse(["--preset", preset])[1].digest()
 
 
+def test_an_equal_configuration_is_resumed_however_its_numbers_are_written(tiny):
+    _, run = tiny()
+    run.path.write_text("".join(run.path.read_text().splitlines(keepends=True)[:-1]))  # as if it had not ended
+    code, again = tiny("--updates-per-step", "1", "--resume")  # read as 1.0, where the default is 1
+    assert code == 0 and again.path == run.path and again.status == "finished"
+
+
+def test_two_online_steps_have_room_for_a_chunk(tiny):
+    assert tiny("--online-steps", "2", "--online-warmup", "0", "--algo.horizon", "5")[0] == 0
+
+
 def test_plot_draws_the_run_beside_its_record(tiny, capsys):
     code, run = tiny("--plot")
     picture = run.path.with_suffix(".png")
