@@ -11,11 +11,13 @@ exit codes:
 import argparse
 import os
 import shlex
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -32,13 +34,14 @@ from eval.config.command_line import parse, pattern_to_list
 from eval.config.config import Config
 from eval.config.listing import listing, tasks_like
 from eval.results import record
-from eval.results.folder import CHECKPOINT, RECORD, keep_kernel, new_folder, saved_state, shared_state, unfinished_folder
+from eval.results.beginning import Afresh, FromOfflinePhase, Resumed
+from eval.results.folder import keep_compile, keep_kernel
 from eval.results.policy import Keeper
 from eval.results.provenance import describe, threads_of
 from eval.running.faults import Diverged, from_outside
 from eval.running.rollout import Evaluator
 from eval.running.threads import set_threads
-from eval.running.train import Training
+from eval.running.train import How, Training
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -56,7 +59,10 @@ def main(arguments: list[str] | None = None) -> int:
             training, saved = prepare(options, config, command, held)
         code = run_to_end(training, saved)
     if training.record.path.exists():  # not on a disk that is gone
-        report(record.read(training.record.path), command, code, options)
+        try:
+            report(record.read(training.record.path), command, code, options)
+        except OSError as error:  # a picture that cannot be written does not make a finished run a failed one
+            print(f"error: {from_outside(error) or error}", file=sys.stderr)
     return code
 
 
@@ -76,62 +82,64 @@ def refusals() -> Iterator[None]:
 
 
 def prepare(options: argparse.Namespace, config: Config, command: str, held: ExitStack) -> tuple[Training, dict[str, Any]]:
-    """A training whose record has begun, and what it saved where it is resumed; `held` gives its folder free again.
+    """A training whose record has begun, and what was saved where it goes on; `held` gives its folder free again.
 
     All that a run can be refused for is met here, and a refused one leaves nothing behind.
     """
+    how = how_to_compute(options, config)
+    beginning = choose_beginning(options, config, held)
+    dataset = data_for(config, options.data)
+    refuse_unrunnable(config, dataset)
+    how, threads = as_before(beginning.goes_on_from, config, how)
+    start = describe(config, dataset, how.device, how.compile, command)
+    saved = beginning.state(config, start)
+    writer = beginning.record(config, options.runs, held)
+    evaluator = Evaluator(config.task, config.success_timing, options.workers) if config.task.simulated else None
+    training = Training(config, dataset, writer, evaluator, Keeper(writer.path, options.keep_policies), how)
+    if threads:
+        print(threads)
+    writer.write_all(beginning.lines(start))
+    return training, saved
 
-    def open_record(folder: Path) -> record.Writer:
-        return held.enter_context(closing(record.Writer(folder / RECORD)))
 
+def how_to_compute(options: argparse.Namespace, config: Config) -> How:
+    """As the options say. ValueError for what this machine cannot do."""
     device = choose_device(options.device)
     refuse_slow(config.algo, device)
+    if options.compile and not any(map(shutil.which, (os.environ.get("CXX", "g++"), "clang++"))):
+        raise ValueError("--compile: there is no C++ compiler here; it takes g++, clang++ or what CXX names")
     if options.video:
         video.refuse_undrawable(config.task, options.keep_policies)
-    resumed = open_record(unfinished_folder(config, options.runs, options.offline_from)) if options.resume else None
-    dataset = data_for(config, options.data)
-    Starts(dataset.ends, config.algo.horizon)  # refuses a horizon that no episode of the data has
+    graph = options.graph and device.startswith("cuda")
+    return How(device, options.compile, graph, options.workers > 0, options.one_sample_episodes)
+
+
+def choose_beginning(options: argparse.Namespace, config: Config, held: ExitStack) -> Afresh:
+    if options.resume:
+        return Resumed(config, options.runs, options.offline_from, held)
+    return FromOfflinePhase(options.offline_from) if options.offline_from else Afresh()
+
+
+def refuse_unrunnable(config: Config, dataset: Dataset) -> None:
+    """ValueError for a horizon that no episode has, or a timing of success that the suite does not have."""
+    Starts(dataset.ends, config.algo.horizon)  # refuses one that no episode of the data has
     if config.task.simulated and config.task.time_limit < config.algo.horizon:
         raise ValueError(
             f"algo.horizon {config.algo.horizon}: an episode of {config.task.name} has {config.task.time_limit} steps"
         )
     if config.task.simulated or config.online_steps:
-        config.task.make_env(config.success_timing).close()  # refuses a timing that the suite does not have
+        config.task.make_env(config.success_timing).close()
     else:
         print(f"{config.task.name}: there is no environment, so nothing is evaluated")
     if 0 < config.online_steps <= config.online_warmup:
         print(f"online_steps {config.online_steps}: no more than online_warmup {config.online_warmup}, so none has an update")
-    source = resumed.path.parent if resumed else options.offline_from  # whose state it goes on from
-    begun = record.read(source / RECORD).start if source else {}
-    threads = "" if device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
+
+
+def as_before(begun: dict[str, Any], config: Config, how: How) -> tuple[How, str]:
+    """This process computes as the run that began with this line, if there is one; says in words how many threads it takes."""
+    threads = "" if how.device.startswith("cuda") else set_threads(config, threads_of(begun.get("device", "")))
     keep_kernel(begun)
-    start = describe(config, dataset, device, command)
-    saved = (saved_state if resumed else shared_state)(source, config, start) if source else {}
-    writer = resumed or open_record(held.enter_context(new_folder(config, options.runs)))
-    evaluator = Evaluator(config.task, config.success_timing, options.workers) if config.task.simulated else None
-    apart, graph = options.workers > 0, options.graph and device.startswith("cuda")
-    checkpoint, keep = writer.path.with_name(CHECKPOINT), Keeper(writer.path, options.keep_policies)
-    training = Training(
-        config, dataset, writer, evaluator, checkpoint, device, options.compile, graph, apart, keep, options.one_sample_episodes
-    )
-    if resumed:
-        writer.write("resume", **{key: value for key, value in start.items() if key not in ("schema", "config", "digest")})
-    elif source:
-        follow(writer, start, record.read(source / RECORD))
-    else:
-        writer.write("start", **start)
-    if threads:
-        print(threads)
-    return training, saved
-
-
-def follow(writer: record.Writer, start: dict[str, Any], earlier: record.Run) -> None:
-    """Begins the record of a run that goes on from an earlier one's offline phase: with all that was recorded of that, but the
-    clock."""
-    made_by = {key: earlier.start[key] for key in ("command", "commit", "versions", "device")}
-    origin = earlier.start.get("offline_from") or {"record": record.identity(earlier.start), **made_by}
-    lines = [line for line in (*earlier.metrics, *earlier.evaluations) if line["phase"] == "offline"]
-    writer.write_all([{"kind": "start", **start, "offline_from": origin}, *lines])
+    return replace(how, compile=keep_compile(begun, how.compile)), threads
 
 
 def data_for(config: Config, folder: Path) -> Dataset:
@@ -159,30 +167,32 @@ def choose_device(name: str) -> str:
 
 def run_to_end(training: Training, saved: dict[str, Any]) -> int:
     """Runs to the end, to a signal, or to a failure; the record says which. Returns the exit code."""
-    begun, received = time.monotonic(), stop_at_signals(training)
+    begun = time.monotonic()
 
     def end(status: str, reason: str = "") -> None:
         training.record.write("end", status=status, reason=reason, seconds=round(time.monotonic() - begun, 1))
 
-    try:
-        with closing(training):
-            if saved:
-                training.restore(saved)
-            finished = training.run()
-        end(*("finished",) if finished else ("stopped", signal.Signals(received[-1]).name))
-        return 0 if finished else 128 + received[-1]
-    except Exception as error:
-        outside, own = from_outside(error), isinstance(error, Diverged)
-        with suppress(OSError):  # a full disk has no room for this either
-            end("stopped" if outside else "failed", outside or (str(error) if own else f"{type(error).__name__}: {error}"))
-        if not outside and not own:
-            raise
-        print(f"error: {outside or f'{error}; the run is recorded as failed'}", file=sys.stderr)
-        return os.EX_TEMPFAIL if outside else 1
+    with stopping_at_signals(training) as received:
+        try:
+            with closing(training):
+                if saved:
+                    training.restore(saved)
+                finished = training.run()
+            end(*("finished",) if finished else ("stopped", signal.Signals(received[-1]).name))
+            return 0 if finished else 128 + received[-1]
+        except Exception as error:
+            outside, own = from_outside(error), isinstance(error, Diverged)
+            with suppress(OSError):  # a full disk has no room for this either
+                end("stopped" if outside else "failed", outside or (str(error) if own else f"{type(error).__name__}: {error}"))
+            if not outside and not own:
+                raise
+            print(f"error: {outside or f'{error}; the run is recorded as failed'}", file=sys.stderr)
+            return os.EX_TEMPFAIL if outside else 1
 
 
-def stop_at_signals(training: Training) -> list[int]:
-    """From now on SIGINT and SIGTERM stop the training after its step, and are listed; a second one ends the process."""
+@contextmanager
+def stopping_at_signals(training: Training) -> Iterator[list[int]]:
+    """In here SIGINT and SIGTERM stop the training after its step, and are listed; a second one ends the process."""
     received: list[int] = []
 
     def ask_to_stop(number: int, _: Any) -> None:
@@ -190,9 +200,12 @@ def stop_at_signals(training: Training) -> list[int]:
         training.stop = True
         signal.signal(number, signal.SIG_DFL)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, ask_to_stop)
-    return received
+    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def report(run: record.Run, command: str, code: int, options: argparse.Namespace) -> None:

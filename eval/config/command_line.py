@@ -81,7 +81,9 @@ def add_what_to_run(parser: argparse.ArgumentParser) -> None:
 
 def add_where_and_how(parser: argparse.ArgumentParser) -> None:
     """The options that are no part of a configuration."""
-    group = parser.add_argument_group("where and how (no result depends on these)")
+    group = parser.add_argument_group(
+        "where and how (no result depends on these, but for the rounding of --device and --compile)"
+    )
     group.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets; the suites' own are searched too")
     group.add_argument("--runs", type=Path, default=Path("runs"), help="folder for records and checkpoints")
     group.add_argument(
@@ -94,7 +96,10 @@ def add_where_and_how(parser: argparse.ArgumentParser) -> None:
         help="begin with the online phase, from where the offline phase of this run's folder ended; it must be the same phase",
     )
     group.add_argument(
-        "--workers", type=int, default=os.cpu_count(), help="processes that evaluate; 0 evaluates and simulates here"
+        "--workers",
+        type=int,
+        default=len(os.sched_getaffinity(0)),
+        help="processes that evaluate; 0 evaluates and simulates here",
     )
     group.add_argument(
         "--keep-policies",
@@ -111,7 +116,11 @@ def add_where_and_how(parser: argparse.ArgumentParser) -> None:
         "(default: 20; at most as many as eval_episodes)",
     )
     group.add_argument("--device", default="auto", help="auto, cpu or cuda")
-    group.add_argument("--compile", action="store_true", help="torch.compile the update")
+    group.add_argument(
+        "--compile",
+        action="store_true",
+        help="torch.compile the update; a run that goes on from another is compiled as that was",
+    )
     group.add_argument(
         "--graph",
         action=argparse.BooleanOptionalAction,

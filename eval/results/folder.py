@@ -44,36 +44,28 @@ def _make(runs: Path, stem: str) -> Path:
     raise FileExistsError(f"{runs / stem}: too many runs of one second")
 
 
-def unfinished_folder(config: Config, runs: Path, offline_from: Path | None = None) -> Path:
-    """The newest run that is not finished. ValueError when there is none, or only of other configurations, or with another
-    offline phase than the one of the run in `offline_from`."""
+def unfinished_folder(config: Config, runs: Path, origin: dict[str, Any] | None = None) -> Path:
+    """The newest run that is not finished; where an `origin` of its offline phase is given, of those that began there.
+
+    ValueError when there is none, or only of other configurations.
+    """
     candidates = []
     for path in record.find(runs) if runs.exists() else []:
         try:
             run = record.read(path)
-        except ValueError as error:
+        except (ValueError, OSError) as error:
             print(f"left out: {error}", file=sys.stderr)
             continue
-        if run.status != "finished":
+        if run.status != "finished" and (origin is None or run.start.get("offline_from") == origin):
             candidates.append(run)
-    candidates.sort(key=lambda run: run.start["created"])
+    candidates.sort(key=lambda run: run.start.get("created", ""))
     if not candidates:
-        raise ValueError(f"nothing to resume in {runs}: no unfinished run; without --resume one begins")
-    same = [run for run in candidates if run.start["config"] == config.to_json()]
+        what = "unfinished run with that offline phase" if origin else "unfinished run"
+        raise ValueError(f"nothing to resume in {runs}: no {what}; without --resume one begins")
+    same = [run for run in candidates if run.start.get("config") == config.to_json()]
     if not same:
-        refuse_other_config(candidates[-1].start["config"], config.to_json(), candidates[-1].path.parent)
-    if not offline_from:
-        return same[-1].path.parent
-    phase = offline_phase(record.read(offline_from / RECORD).start)
-    begun = [run for run in same if "offline_from" in run.start and offline_phase(run.start) == phase]
-    if not begun:
-        raise ValueError(f"{same[-1].path.parent} did not begin from {offline_from}; it is resumed without --offline-from")
-    return begun[-1].path.parent
-
-
-def offline_phase(start: dict[str, Any]) -> str:
-    """Names the run that made the offline phase of the one that began with this line."""
-    return str(start["offline_from"]["record"] if "offline_from" in start else record.identity(start))
+        refuse_other_config(candidates[-1].start.get("config", {}), config.to_json(), candidates[-1].path.parent)
+    return same[-1].path.parent
 
 
 def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
@@ -96,6 +88,14 @@ def keep_kernel(begun: dict[str, Any]) -> None:
         os.environ.setdefault(KERNEL, recorded)
         if (here := kernel()) != recorded:
             raise ValueError(f"kernel {here}: the run to go on from has {recorded}; {KERNEL}={recorded} chooses it where it is")
+
+
+def keep_compile(begun: dict[str, Any], asked: bool) -> bool:
+    """Whether updates are compiled, as in the run that began with this line. ValueError where it was not and now would be."""
+    recorded = bool(begun.get("compile", asked))  # older records do not say
+    if asked and not recorded:
+        raise ValueError("--compile: the run to go on from is not compiled; it goes on without")
+    return recorded
 
 
 def saved_state(folder: Path, config: Config, start: dict[str, Any]) -> dict[str, Any]:

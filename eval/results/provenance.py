@@ -22,7 +22,7 @@ from eval.results.record import SCHEMA
 PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
 
 
-def describe(config: Config, dataset: Dataset, device: str, command: str) -> dict[str, Any]:
+def describe(config: Config, dataset: Dataset, device: str, compiled: bool, command: str) -> dict[str, Any]:
     """The record's first line: all that is needed to judge the numbers, and to make them again."""
     return {
         "schema": SCHEMA,
@@ -37,6 +37,7 @@ def describe(config: Config, dataset: Dataset, device: str, command: str) -> dic
         "commit": commit(),
         "device": device_name(device),
         "kernel": kernel(),
+        "compile": compiled,
     }
 
 

@@ -73,7 +73,10 @@ class Simulator:
     def _received(self) -> Iterator[Any]:
         with self._watched():
             while True:
-                yield self._pipe.recv()
+                answer = self._pipe.recv()
+                if isinstance(answer, Exception):  # the environment's own, whose place in its file stands above
+                    raise answer
+                yield answer
 
     @contextmanager
     def _watched(self) -> Iterator[None]:
@@ -91,8 +94,9 @@ def serve(pipe: Connection, task_name: str, success_timing: SuccessTiming) -> No
     with suppress(EOFError, BrokenPipeError):  # the parent is gone
         while True:
             order = pipe.recv()
-            if isinstance(order, int):
-                pipe.send(env.reset(seed=order)[0])
-            else:
-                for outcome in outcomes(env, order):
-                    pipe.send(outcome)
+            try:
+                for answer in [env.reset(seed=order)[0]] if isinstance(order, int) else outcomes(env, order):
+                    pipe.send(answer)
+            except Exception as error:
+                pipe.send(error)
+                raise

@@ -7,9 +7,9 @@ resets and action noise from (seed, episode, step). So a run that is interrupted
 import math
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from statistics import fmean
 from typing import Any
 
@@ -26,7 +26,7 @@ from envs.dataset import Dataset
 from envs.replay import Replay
 from envs.workers import Lost
 from eval.config.config import Config
-from eval.results.folder import FORMAT, OFFLINE_END, save_checkpoint
+from eval.results.folder import CHECKPOINT, FORMAT, OFFLINE_END, save_checkpoint
 from eval.results.record import Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
@@ -35,6 +35,17 @@ from eval.running.rollout import Arena, Episode, Evaluator, blocks
 from eval.running.threads import Waiting
 
 CHECKPOINT_SECONDS = 600
+
+
+@dataclass(frozen=True)
+class How:
+    """How a run computes: no result depends on it, up to rounding."""
+
+    device: str = "cpu"
+    compile: bool = False
+    graph: bool = False
+    apart: bool = False  # environments step in processes of their own while updates run
+    one_sample_episodes: int = 0  # of a seed, in each evaluation, where a critic chooses what acts
 
 
 class Training:
@@ -46,22 +57,17 @@ class Training:
         dataset: Dataset,
         record: Writer,
         evaluator: Evaluator | None,
-        checkpoint: Path,
-        device: str = "cpu",
-        compile: bool = False,
-        graph: bool = False,
-        simulate_apart: bool = False,
-        keep: Callable[[dict[str, Any], Actor], None] = lambda *_: None,
-        one_sample_episodes: int = 0,
+        keep: Callable[[dict[str, Any], Actor], None],
+        how: How,
     ):
-        self.config, self.record, self.evaluator, self.checkpoint = config, record, evaluator, checkpoint
+        self.config, self.record, self.evaluator, self.how = config, record, evaluator, how
         self.keep = keep  # what becomes of an evaluated policy, given the record's line of it
         self.one_sample = one_sample(config.algo)  # acts beside it in evaluations; made here, where a rule may yet refuse it
-        self.one_sample_episodes = min(one_sample_episodes, config.eval_episodes)  # of a seed, in each evaluation
-        self.simulate_apart = simulate_apart  # environments step in processes of their own while updates run
+        self.one_sample_episodes = min(how.one_sample_episodes, config.eval_episodes)
         task, algo = config.task, config.algo
         seen = Standardize.of(dataset.obs) if config.normalize_obs else None
-        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, device, compile, graph, seen)
+        compute = (how.device, how.compile, how.graph)
+        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, *compute, seen)
         self.actors = [self.learner.actor(index) for index in range(len(config.seeds))]
         self.plan: Plan = partial(at_once, self.learner) if is_gpu(self.learner.device) else partial(one_by_one, self.actors)
         self.plan_randomly: Plan = partial(at_random, task.action_dim)
@@ -73,7 +79,7 @@ class Training:
                 algo.horizon,
                 len(config.seeds),
                 capacity,
-                device,
+                how.device,
                 config.data_order,
                 algo.reads_next_action,
                 config.online_share,
@@ -117,7 +123,7 @@ class Training:
         shared = self.config.protocol != "offline"  # whose runs have no other phase
         if shared and self.learner.phase == "offline" and not self.stop:
             state = self._learned() | {"config": self.config.offline_phase(), "seconds": None}
-            save_checkpoint(self.checkpoint.with_name(OFFLINE_END), state)
+            save_checkpoint(self.record.path.with_name(OFFLINE_END), state)
         self.learner.set_progress(1)
 
     def close(self) -> None:
@@ -128,7 +134,7 @@ class Training:
             explorer.simulator.close()
 
     def _explorer(self, seed: int) -> Explorer:
-        return Explorer(self.config, seed, self.simulate_apart)
+        return Explorer(self.config, seed, self.how.apart)
 
     def _phase(self, phase: str, steps: int, one_step: Callable[[int], dict[str, torch.Tensor] | None]) -> None:
         if not steps:
@@ -239,8 +245,8 @@ class Training:
 
     def save(self) -> None:
         """Everything that the rest of the run depends on, in place of the last checkpoint. OSError where there is no room."""
-        explorers = [explorer.state_dict() for explorer in self.explorers]
-        save_checkpoint(self.checkpoint, self._learned() | {"replay": self.replay.state_dict(), "explorers": explorers})
+        state = {"replay": self.replay.state_dict(), "explorers": [explorer.state_dict() for explorer in self.explorers]}
+        save_checkpoint(self.record.path.with_name(CHECKPOINT), self._learned() | state)
         self._saved = time.monotonic()
 
     def _learned(self) -> dict[str, Any]:

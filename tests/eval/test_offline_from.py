@@ -72,7 +72,10 @@ def test_one_that_began_elsewhere_is_not_resumed(tiny, tiny_options, source, ref
     begun.path.write_text("".join(begun.path.read_text().splitlines(keepends=True)[:-1]))  # as if it had not ended
     options = [*tiny_options, "--runs", str(tmp_path / "runs"), *OPTIONS, *OTHER, "--resume"]
     message = refused(*options, "--offline-from", str(other.path.parent))
-    assert f"{begun.path.parent} did not begin from {other.path.parent}" in message
+    assert "no unfinished run with that offline phase" in message
+    assert "nowhere" in refused(*options, "--offline-from", str(tmp_path / "nowhere"))
+    again, run = tiny(*OPTIONS, *OTHER, "--resume", "--offline-from", str(source.path.parent))
+    assert again == 0 and run.path == begun.path
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,22 @@ from envs.own import own_task
 
 TASK = own_task(lambda: gymnasium.make("Pendulum-v1", max_episode_steps=6))
 """
+FAULT = """
+
+class Faulty(gymnasium.Wrapper):
+    episodes = 0
+
+    def reset(self, **options):
+        self.episodes += 1
+        return self.env.reset(**options)
+
+    def step(self, action):
+        if self.episodes > 1:
+            raise KeyError("a fault of mine")
+        return self.env.step(action)
+
+TASK = own_task(lambda: Faulty(gymnasium.make("Pendulum-v1", max_episode_steps=6)))
+"""
 BACKBONE_FILE = """
 from dataclasses import dataclass
 from backbones.base import PerPositive
@@ -138,6 +154,16 @@ def test_other_processes_find_what_a_file_defines(own, tmp_path):
     task = written(tmp_path / "their_task.py", TASK_FILE)
     here, apart = (own("--task", task, "--algo", "bc", "--backbone", backbone, "--workers", n) for n in ("0", "1"))
     assert outcomes(here) == outcomes(apart)
+
+
+def test_a_fault_of_an_environment_fails_the_run_wherever_it_steps(own, tmp_path):
+    task = written(tmp_path / "faulty_task.py", TASK_FILE + FAULT)
+    for n in ("0", "1"):
+        with pytest.raises(KeyError, match="a fault of mine"):
+            own("--task", task, "--workers", n, "--offline-steps", "0", "--eval-every", "8")
+        (made,) = [run for path in record.find(tmp_path / "runs") if (run := record.read(path)).status == "failed"]
+        assert "a fault of mine" in made.end["reason"]
+        made.path.unlink()
 
 
 def test_a_run_is_not_resumed_with_another_file(own, refused, tmp_path, tiny_options):

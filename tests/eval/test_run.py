@@ -1,5 +1,6 @@
 """The command line: what it says and does when nothing is wrong."""
 
+import errno
 import os
 import re
 import signal
@@ -13,6 +14,7 @@ from eval import run
 from eval.config.command_line import parse
 from eval.config.presets import PRESETS
 from eval.results.record import Run
+from eval.running.train import How
 
 ROOT = Path(__file__).parents[2]
 
@@ -56,6 +58,26 @@ def test_an_equal_configuration_is_resumed_however_its_numbers_are_written(tiny)
     run.path.write_text("".join(run.path.read_text().splitlines(keepends=True)[:-1]))  # as if it had not ended
     code, again = tiny("--updates-per-step", "1", "--resume")  # read as 1.0, where the default is 1
     assert code == 0 and again.path == run.path and again.status == "finished"
+
+
+def test_a_run_that_goes_on_is_compiled_as_the_one_before(tiny, tiny_options, refused, tmp_path):
+    _, config = parse([])
+    assert (
+        run.as_before({"compile": True}, config, How())[0].compile and run.as_before({}, config, How(compile=True))[0].compile
+    )
+    _, plain = tiny()
+    assert plain.start["compile"] is False
+    plain.path.write_text("".join(plain.path.read_text().splitlines(keepends=True)[:-1]))
+    assert "not compiled" in refused(*tiny_options, "--runs", str(tmp_path / "runs"), "--resume", "--compile")
+
+
+def test_a_picture_that_cannot_be_written_is_no_fault_of_the_run(tiny, monkeypatch, capsys):
+    def full(made):
+        raise OSError(errno.ENOSPC, "No space left on device", "record.png")
+
+    monkeypatch.setattr(run, "plot", full)
+    code, made = tiny("--plot")
+    assert code == 0 and made.status == "finished" and "no space left on device" in capsys.readouterr().err
 
 
 def test_two_online_steps_have_room_for_a_chunk(tiny):
