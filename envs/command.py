@@ -96,5 +96,5 @@ def run_command(main: Callable[[], None]) -> None:
     except (ValueError, OSError, ImportError, MemoryError) as error:
         refuse(error)
     except KeyboardInterrupt as stopped:
-        print("stopped; nothing was written", file=sys.stderr)
+        print("stopped", file=sys.stderr)
         sys.exit(128 + (*stopped.args, signal.SIGINT)[0])

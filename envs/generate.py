@@ -18,7 +18,9 @@ def main() -> None:
     parser.add_argument("task", help="a task of the suite, such as cube-single-task2 or lift; its dataset is generated")
     rows_help = "rows, rounded up to whole episodes (default: OGBench 1000000, robomimic 300 demonstrations)"
     parser.add_argument("--rows", type=positive, help=rows_help)
-    parser.add_argument("--workers", type=positive, default=os.cpu_count(), help="processes (default: one a core)")
+    parser.add_argument(
+        "--workers", type=positive, default=len(os.sched_getaffinity(0)), help="processes (default: one a core)"
+    )
     kind_help = "OGBench's kinds of data (default: the task's); wander: random motion where no script can walk"
     parser.add_argument("--kind", choices=("play", "noisy", "wander"), help=kind_help)
     parser.add_argument("--seed", type=non_negative, default=0, help="the same seed gives the same data")

@@ -189,6 +189,8 @@ def gym_task(name: str) -> OwnTask:
         return own_task(partial(gymnasium.make, env_id, disable_env_checker=True, **options), **own)
     except (gymnasium.error.Error, TypeError, ImportError, OSError, ValueError) as error:
         raise ValueError(str(error) if str(error).startswith(env_id) else f"{name}: {error}") from None
+    except Exception as error:  # whatever the environment raises
+        raise ValueError(f"{name}: its environment fails, {outside.in_words(error, name)}") from error
 
 
 def data_task(name: str) -> OwnTask:

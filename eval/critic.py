@@ -26,7 +26,7 @@ from eval.evaluate import average
 from eval.policy import Policy
 from eval.results.again import EVALUATIONS, add_policy, add_step, origin, refuse_unwritable
 from eval.results.policy import find, read_actor
-from eval.results.record import Writer
+from eval.results.record import append
 from eval.running.rollout import Evaluator
 from eval.running.worth import Candidates, try_candidates
 
@@ -68,6 +68,7 @@ def line(policy: Policy, states: Sequence[Candidates], first: int) -> dict[str, 
     """What is kept of a measurement."""
     rho = correlations(states)
     return {
+        "kind": "critic",
         **origin(policy.about, "eval.critic"),
         "first": first,
         "discount": getattr(policy.config.algo, "discount", None),
@@ -96,7 +97,7 @@ def main() -> None:
     parser.add_argument("--states", type=positive, default=50, help="episodes, in each of which one state is chosen")
     parser.add_argument("--first", type=non_negative, default=0, help="number of the first episode")
     parser.add_argument("--candidates", type=positive, default=16, metavar="N", help="of a state")
-    parser.add_argument("--workers", type=non_negative, default=os.cpu_count(), help="processes; 0 measures here")
+    parser.add_argument("--workers", type=non_negative, default=len(os.sched_getaffinity(0)), help="processes; 0 measures here")
     options = parser.parse_args()
     found = find(options.run, options.phase, options.seed, options.step)
     policies = [Policy(about, *read_actor(about, act="policy")) for about in found]
@@ -116,10 +117,9 @@ def main() -> None:
         states = list(progress(running, desc="states", total=len(jobs), leave=False, unit="state"))
     finally:
         evaluator.close()
-    writer = Writer(path)
-    for place, policy in enumerate(policies):
-        own = states[place * options.states : (place + 1) * options.states]
-        writer.write("critic", **line(policy, own, options.first))
+    own_states = [states[at : at + options.states] for at in range(0, len(states), options.states)]
+    append(path, [line(policy, own, options.first) for policy, own in zip(policies, own_states, strict=True)])
+    for policy, own in zip(policies, own_states, strict=True):
         print(report(policy, own, options.candidates), end="\n\n")
     print(f"every number: {path}")
 

@@ -7,6 +7,7 @@ it with the recorded evaluation.
 
 import os
 import sys
+from argparse import Namespace
 from collections.abc import Callable, Sequence
 from math import hypot, inf
 from pathlib import Path
@@ -21,12 +22,12 @@ from algos.select import CHOOSING
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
 from envs.task import SuccessTiming
 from eval import video
-from eval.config.config import Act
+from eval.config.config import Act, Config
 from eval.pictures import open_renderer
 from eval.policy import Policy
 from eval.results.again import EVALUATIONS, add_policy, add_step, origin, refuse_unwritable
 from eval.results.policy import ACTING, About, find, read_actor
-from eval.results.record import Writer, scored_by
+from eval.results.record import append, scored_by
 from eval.running.rollout import Episode, Evaluator
 
 
@@ -82,6 +83,7 @@ def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> 
     """What is kept of an evaluation."""
     about = policy.about
     return {
+        "kind": "evaluation again",
         **origin(about, "eval.evaluate"),
         **{name: policy.config.to_json()[name] for name in ("algo", *ACTING)},
         "success_timing": timing,
@@ -91,6 +93,14 @@ def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> 
         "length": [e.length for e in episodes],
         "kernel": about.run.get("kernel"),
     }
+
+
+def check(options: Namespace, config: Config) -> None:
+    """ValueError for what was asked and would change or show nothing."""
+    if options.qgbs_rounds is not None and config.act != "qgbs":
+        raise ValueError(f"--qgbs-rounds {options.qgbs_rounds}: there is no search to have rounds; --act qgbs searches")
+    if options.video:
+        video.check_camera(config.task)
 
 
 def main() -> None:
@@ -104,7 +114,7 @@ def main() -> None:
     parser.add_argument("--qgbs-rounds", type=non_negative, metavar="K", help="rounds of that search (default: the run's)")
     parser.add_argument("--success-timing", choices=get_args(SuccessTiming), help="default: the run's")
     parser.add_argument(
-        "--workers", type=non_negative, default=os.cpu_count(), help="processes that evaluate; 0 evaluates here"
+        "--workers", type=non_negative, default=len(os.sched_getaffinity(0)), help="processes that evaluate; 0 evaluates here"
     )
     parser.add_argument(
         "--video", type=Path, nargs="+", default=[], metavar="FILE", help="also show episodes: .mp4, .gif, .png"
@@ -117,7 +127,9 @@ def main() -> None:
     found = find(options.run, options.phase, options.seed, options.step)
     acting = {name: value for name in ACTING if (value := getattr(options, name)) is not None}
     policies = [Policy(about, *read_actor(about, **best_of(about, options.best_of), **acting)) for about in found]
-    task, timing = policies[0].task, options.success_timing or policies[0].config.success_timing
+    config, trained = policies[0].config, Config.from_json(found[0].run["config"])
+    check(options, config)
+    task, timing = config.task, options.success_timing or config.success_timing
     task.make_env(timing).close()  # refuses a timing that the suite does not have
     count = options.episodes or len(found[0].evaluation["success"])
     path = found[0].path.with_name(EVALUATIONS)
@@ -130,11 +142,9 @@ def main() -> None:
     finally:
         evaluator.close()
     own = [[e for e in episodes if e.seed == policy.about.seed] for policy in policies]
-    writer = Writer(path)
-    for policy, outcomes in zip(policies, own, strict=True):
-        writer.write("evaluation again", **line(policy, outcomes, timing))
-    changed = options.best_of is not None or acting or timing != policies[0].config.success_timing
-    rows = [compare(policy, outcomes, not changed) for policy, outcomes in zip(policies, own, strict=True)]
+    append(path, [line(policy, outcomes, timing) for policy, outcomes in zip(policies, own, strict=True)])
+    same = config == trained and timing == trained.success_timing
+    rows = [compare(policy, outcomes, same) for policy, outcomes in zip(policies, own, strict=True)]
     by = scored_by(policies[0].about.run).removesuffix(" rate (%)")
     headers = ["policy", f"{by} now", "recorded", "difference, points", "same outcome"]
     print(tabulate(rows, headers, disable_numparse=True))

@@ -6,8 +6,8 @@ bench    updates: kernel by kernel, as a graph, compiled; of one seed, five and 
 cells    runs that no record has, the most telling first: all seeds of a method on a task in one process
 
 A stage may take half of the time that is left, the last one all. A step that ends well leaves its output in --out as a .txt
-file and is not made again; one that fails or runs out of time leaves a .log file, and the same command goes on with it: runs
-from their checkpoints.
+file, below the step's own command, by which it is not made again; one that fails or runs out of time leaves a .log file, and
+the same command goes on with it: runs from their checkpoints.
 """
 
 import argparse
@@ -46,11 +46,21 @@ class Step:
     module: str
     arguments: tuple[str, ...]
 
+    def __str__(self) -> str:
+        """Its command."""
+        return shlex.join(["python", "-m", self.module, *self.arguments])
+
+    def is_done(self, out: Path) -> bool:
+        """Whether it ended well by this command: with other options a step of the same name is another."""
+        done = out / f"{self.name}.txt"
+        return done.exists() and done.read_text(errors="replace").partition("\n")[0] == str(self)
+
     def run(self, out: Path, deadline: float) -> str:
         """done, failed, or that it ran out of time."""
         log, done = out / f"{self.name}.log", out / f"{self.name}.txt"
         command = [sys.executable, "-m", "eval.sweep.tied", str(os.getpid()), self.module, *self.arguments]
         with log.open("w") as file:
+            print(self, file=file, flush=True)
             process = subprocess.Popen(
                 command, stdout=file, stderr=subprocess.STDOUT, start_new_session=True, env={**os.environ, "TQDM_DISABLE": "1"}
             )
@@ -141,7 +151,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--repeats", type=positive, default=20, help="timed updates of each line of bench")
     parser.add_argument("--data", type=Path, default=Path("data"), help="folder of datasets")
     parser.add_argument("--generate", type=positive, metavar="ROWS", help="make missing data instead of fetching them")
-    parser.add_argument("--device", default="auto", help="default: a GPU where there is one")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="default: a GPU where there is one")
     parser.add_argument("--out", type=Path, default=Path("runs/gpu-day"), help="default: runs/gpu-day")
     return parser.parse_args(arguments)
 
@@ -169,14 +179,14 @@ def main(arguments: list[str] | None = None) -> int:
 def take(step: Step, out: Path, limit: float) -> str:
     """Makes a step, unless it is done or no time is left, and shows what it printed last."""
     begun = time.monotonic()
-    if (out / f"{step.name}.txt").exists():
+    if step.is_done(out):
         return "done"
     if begun >= limit:
         return "no time"
-    print(f"\n{time.strftime('%H:%M:%S')} {step.name}: {shlex.join([step.module, *step.arguments])}", flush=True)
+    print(f"\n{time.strftime('%H:%M:%S')} {step.name}: {step}", flush=True)
     result = step.run(out, limit)
     output = (out / f"{step.name}.{'txt' if result == 'done' else 'log'}").read_text(errors="replace").splitlines()
-    print("\n".join(output[-TAIL:]))
+    print("\n".join(output[1:][-TAIL:]))
     print(f"{step.name}: {result} after {time.monotonic() - begun:.0f} s", flush=True)
     return result
 

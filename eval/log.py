@@ -2,9 +2,10 @@
 
 Every metric, and every evaluation's success rate, mean return and mean length, over training steps; a seed is a run of its own.
 Records stay the truth: training logs nothing twice, and this may be repeated into another folder. With `--follow` it goes on as
-a record grows, until its run has ended. W&B writes offline; `wandb sync DIR/wandb/offline-run-*` sends that.
+a record grows, until its run has ended or its process has. W&B writes offline; `wandb sync DIR/wandb/offline-run-*` sends that.
 """
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from statistics import fmean
 from typing import Protocol
 
 from envs.command import Parser, first_line, import_extra, run_command
+from envs.files.whole import claim
 from eval.results import record
 from eval.results.folder import RECORD
 
@@ -110,6 +112,15 @@ def records(where: Path) -> list[Path]:
     return found
 
 
+def under_way(path: Path) -> bool:
+    """Whether a process has the record at `path`, or may have it where the file system has no locks."""
+    with open(path, "rb") as file:
+        try:
+            return not claim(file)
+        except BlockingIOError:
+            return True
+
+
 def main() -> None:
     parser = Parser(prog="python -m eval.log", description=first_line(__doc__))
     parser.add_argument("run", type=Path, help="a run's folder, a record, or a folder of records")
@@ -122,10 +133,14 @@ def main() -> None:
         logs = {seed: LOGS[options.to](options.out, run, seed) for seed in run.start["config"]["seeds"]}
         try:
             log(run, logs, done)
-            while options.follow and not run.end:
+            alive = options.follow
+            while alive and not run.end:
                 time.sleep(PAUSE)
+                alive = under_way(path)  # asked first, so that what a dead run wrote last is read
                 run = record.read(path)
                 log(run, logs, done)
+            if options.follow and not run.end:
+                print(f"{path}: no process has it, and it has no end; --resume of its run would go on", file=sys.stderr)
         finally:
             for one in logs.values():
                 one.close()

@@ -35,6 +35,12 @@ def check_files(paths: Sequence[Path]) -> None:
         import_extra("imageio_ffmpeg", "video")
 
 
+def check_camera(task: Task) -> None:
+    """ValueError for a task of which there are no pictures."""
+    if not task.camera:
+        raise ValueError(f"{task.name}: there is nothing to see")
+
+
 def episodes_of(policy: Policy) -> list[Episode]:
     """The recorded evaluation."""
     outcomes = zip(*(policy.about.evaluation[name] for name in ("success", "return", "length")), strict=True)
@@ -61,8 +67,6 @@ def choose(episodes: Sequence[Episode], show: Sequence[str], count: int) -> list
 
 def show(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming, paths: Sequence[Path]) -> list[str]:
     """Runs these episodes again and writes what is seen, all files or none; says where one came out otherwise."""
-    if not policy.task.camera:
-        raise ValueError(f"{policy.task.name}: there is nothing to see")
     with ExitStack() as stack:
         whole = [stack.enter_context(staged(path))[0] for path in paths]
         films = [film(policy, e.episode, timing) for e in episodes]
@@ -87,8 +91,7 @@ def refuse_undrawable(task: Task, keep: str) -> None:
     """ValueError or ImportError in one line for a run whose policies cannot be shown at its end."""
     if keep == "none":
         raise ValueError("--video shows policies that were kept; --keep-policies none keeps none")
-    if not task.camera:
-        raise ValueError(f"{task.name}: there is nothing to see")
+    check_camera(task)
     check_files([Path(f"video{suffix}") for suffix in ENDS])
     find_renderer()
 
@@ -128,6 +131,7 @@ def main() -> None:
     check_files(options.out)
     open_renderer()
     policy = load(options.run, options.phase, options.seed)
+    check_camera(policy.task)
     episodes = choose(episodes_of(policy), options.show, options.count)
     for line in show(policy, episodes, policy.config.success_timing, options.out):
         print(line, file=sys.stderr)

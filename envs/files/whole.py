@@ -3,6 +3,7 @@
 A process that is killed leaves its staging folder behind; the next one to write the same file removes it.
 """
 
+import errno
 import fcntl
 import os
 import shutil
@@ -20,12 +21,11 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
     """Paths to write `targets`, files of one folder, to; they move to their places in this order when the block ends well.
 
     So the file that makes a dataset visible comes last; one that is replaced goes first, lest it stand among new ones. When the
-    block fails nothing is left behind; an OSError that names no file names the last target.
+    block fails nothing is left behind; an OSError that names no file, or one that nobody asked for, names the last target.
     """
-    folder, name = targets[-1].parent, targets[-1].stem
-    sources: tuple[Path, ...] = ()
+    folder, prefix = targets[-1].parent, f".{targets[-1].stem}.writing-"
     try:
-        with made(folder), _staging(folder, f".{name}.writing-") as staging:
+        with made(folder), _staging(folder, prefix) as staging:
             sources = tuple(staging / target.name for target in targets)
             yield sources
             for source in sources:
@@ -36,7 +36,7 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
             for source, target in zip(sources, targets, strict=True):
                 os.replace(source, target)
     except OSError as error:
-        named = error.filename and not any(Path(error.filename) == source for source in sources)
+        named = error.filename and prefix not in str(error.filename)
         if error.errno is None or named:
             raise
         raise type(error)(error.errno, error.strerror, str(targets[-1])) from None
@@ -44,8 +44,13 @@ def staged(*targets: Path) -> Iterator[tuple[Path, ...]]:
 
 @contextmanager
 def replaced(path: Path) -> Iterator[Path]:
-    """`staged` for one file: a link leads to what is replaced, and what is no file (/dev/stdout) is written directly."""
+    """`staged` for one file: a link leads to what is replaced, and what is no file (/dev/stdout) is written directly.
+
+    OSError at once where it cannot be written.
+    """
     path = Path(os.path.realpath(path))
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     if path.exists() and not path.is_file():
         yield path
     else:
@@ -79,6 +84,12 @@ def claim(file: IO) -> bool:
     except OSError:
         return False
     return True
+
+
+def wait_for_turn(file: IO) -> None:
+    """Locks an open file as `claim` does, but waits while another process has it."""
+    with suppress(OSError):  # a file system without locks
+        fcntl.flock(file, fcntl.LOCK_EX)
 
 
 def _holder(file: IO) -> str:

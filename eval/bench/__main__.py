@@ -13,8 +13,8 @@ how cost grows with it; `--plot` draws that.
 import argparse
 import json
 import resource
-import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
@@ -25,7 +25,7 @@ from tabulate import tabulate
 from algos.base import Phase
 from algos.select import Precision, refuse_slow
 from backbones.dense import kernel
-from envs.command import Parser, refuse
+from envs.command import Parser, run_command
 from envs.files.whole import replaced
 from eval.bench.acting import time_actions, time_episodes, time_generation, time_simulator
 from eval.bench.clock import ROWS, WIDTH
@@ -48,11 +48,22 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, An
             ranking = {"algo.ranking": precision} if precision else {}
             yield configure(options.task, method, preset=options.preset, **ranking), {}
             for names, values in options.vary:
-                default = attrgetter(names[0])(plain)
+                default, *_ = [number(plain, name) for name in names]
                 for value in values:
                     changes = ranking | dict.fromkeys(names, value)
                     varied = {"vary": "+".join(names), "value": value, "default": default}
                     yield configure(options.task, method, preset=options.preset, **changes), varied
+
+
+def number(config: Config, name: str) -> float:
+    """The value of an option that is a number. ValueError for another."""
+    try:
+        value = attrgetter(name)(config)
+    except AttributeError:
+        value = None
+    if not isinstance(value, int | float):
+        raise ValueError(f"vary {name}: {config.method} has no option of this name that is a number")
+    return value
 
 
 def option_values(text: str) -> tuple[list[str], list[int]]:
@@ -88,23 +99,18 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--plot", type=Path, help="also draw how an update's time grows, into this png or pdf file")
     options = parser.parse_args(arguments)
     if options.repeats < 2:
-        refuse(f"repeats {options.repeats}: at least 2")
+        raise ValueError(f"repeats {options.repeats}: at least 2")
     return options
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None) -> None:
     options = parse(arguments)
-    try:
-        device = choose_device(options.device)
-        if device == "cpu" and any(mode.endswith("graph") for mode in options.modes):
-            raise ValueError("mode graph: CUDA graphs need a GPU; on a CPU there are eager and compiled")
-        products = options.products or ["float32" if device == "cpu" else "tf32"]
-        if device == "cpu" and "tf32" in products:
-            raise ValueError("products tf32: they need a GPU; a CPU has float32")
-        configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
-        wanted = list(variants(options))
-        for config, _ in wanted:
-            refuse_slow(config.algo, device)
+    device = choose_device(options.device)
+    products = options.products or ["float32" if device == "cpu" else "tf32"]
+    configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
+    wanted = list(variants(options))
+    check(options, device, products, [config for config, _ in wanted])
+    with replaced(options.out) if options.out else nullcontext() as whole:
         lines = [
             Line(replace(config, seeds=tuple(range(seeds))), phase, device, mode, precision, varied)
             for mode in options.modes
@@ -113,9 +119,30 @@ def main(arguments: list[str] | None = None) -> int:
             for seeds in (options.seeds[:1] if varied else options.seeds)
             for phase in options.phases
         ]
-    except (ValueError, AttributeError) as error:
-        refuse(error)
+        record = measure(options, device, lines, configs)
+        show(record)
+        if whole:
+            whole.write_text(json.dumps(record, indent=1) + "\n")
+    if options.plot:
+        from tables.figures.growth import growth_picture  # here, since pictures take a second to import
 
+        growth_picture(record, options.plot)
+
+
+def check(options: argparse.Namespace, device: str, products: list[Products], configs: list[Config]) -> None:
+    """ValueError for what cannot be timed here."""
+    if device == "cpu" and any(mode.endswith("graph") for mode in options.modes):
+        raise ValueError("mode graph: CUDA graphs need a GPU; on a CPU there are eager and compiled")
+    if device == "cpu" and "tf32" in products:
+        raise ValueError("products tf32: they need a GPU; a CPU has float32")
+    if not options.updates_only and not configs[0].task.simulated:
+        raise ValueError(f"{configs[0].task.name}: there is no environment to time; --updates-only leaves it out")
+    for config in configs:
+        refuse_slow(config.algo, device)
+
+
+def measure(options: argparse.Namespace, device: str, lines: list[Line], configs: dict[str, Config]) -> dict[str, Any]:
+    """The record: what it was made with, and all times."""
     record: dict[str, Any] = {
         "versions": versions(),
         "commit": commit(),
@@ -135,17 +162,7 @@ def main(arguments: list[str] | None = None) -> int:
             "env_steps_per_s": time_simulator(task),
             "generated_rows_per_s": time_generation(task),
         }
-    record["peak_mb"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3
-    show(record)
-    if options.out:
-        options.out.parent.mkdir(parents=True, exist_ok=True)
-        with replaced(options.out) as whole:
-            whole.write_text(json.dumps(record, indent=1) + "\n")
-    if options.plot:
-        from tables.figures.growth import growth_picture  # here, since pictures take a second to import
-
-        growth_picture(record, options.plot)
-    return 0
+    return record | {"peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e3}
 
 
 def show(record: dict[str, Any]) -> None:
@@ -196,4 +213,4 @@ def show_others(record: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run_command(main)

@@ -7,6 +7,7 @@ time to read the networks of one pass is the least that it can take.
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -17,6 +18,7 @@ from tabulate import tabulate
 
 from algos.learner import Actor, Learner
 from envs.command import Parser, first_line, run_command
+from envs.files.whole import replaced
 from eval.config.config import Config
 from eval.config.configure import configure
 from eval.config.methods import METHODS
@@ -76,14 +78,15 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="also write the numbers to this file, as JSON")
     options = parser.parse_args()
     configs = {name: configure(options.task, name, preset=options.preset) for name in options.methods}
-    found = {name: measure(config, options.repeats) for name, config in configs.items()}
-    print(f"ms a chunk, sizes of {options.task}, preset {options.preset}, {device_name('cpu')}, one thread\n")
-    rows = [[name, *(f"{times[key]:.2f}" for key in HEADERS)] for name, times in found.items()]
-    print(tabulate(rows, ["method", *HEADERS.values()], disable_numparse=True))
-    if options.out:
-        about: dict[str, Any] = {"versions": versions(), "commit": commit(), "device": device_name("cpu")}
-        about |= {"preset": options.preset, "task": options.task, "exported_ms": found}
-        options.out.write_text(json.dumps(about, indent=1) + "\n")
+    with replaced(options.out) if options.out else nullcontext() as whole:
+        found = {name: measure(config, options.repeats) for name, config in configs.items()}
+        print(f"ms a chunk, sizes of {options.task}, preset {options.preset}, {device_name('cpu')}, one thread\n")
+        rows = [[name, *(f"{times[key]:.2f}" for key in HEADERS)] for name, times in found.items()]
+        print(tabulate(rows, ["method", *HEADERS.values()], disable_numparse=True))
+        if whole:
+            about: dict[str, Any] = {"versions": versions(), "commit": commit(), "device": device_name("cpu")}
+            about |= {"preset": options.preset, "task": options.task, "exported_ms": found}
+            whole.write_text(json.dumps(about, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """What commands on a kept policy share: how it is named on the command line, and what they write beside the policies."""
 
+import errno
+import os
 import shlex
 import sys
 from datetime import UTC, datetime
@@ -50,8 +52,8 @@ def origin(about: About, module: str) -> dict[str, Any]:
 
 
 def refuse_unwritable(path: Path) -> None:
-    """OSError for a file that cannot be appended to; none is left where none was."""
-    new = not path.exists()
-    path.open("ab").close()
-    if new:
-        path.unlink()
+    """OSError for a file that cannot be appended to; none is made, which another command might be the first to fill."""
+    if path.exists():
+        path.open("ab").close()
+    elif not os.access(path.parent, os.W_OK):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))

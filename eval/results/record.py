@@ -23,11 +23,12 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path
 from statistics import fmean
 from typing import Any
 
-from envs.files.whole import claim
+from envs.files.whole import claim, wait_for_turn
 
 SCHEMA = 1
 PHASES = ("offline", "online")
@@ -70,20 +71,21 @@ class Writer:
 
     def write_all(self, lines: Iterable[dict[str, Any]]) -> None:
         """The same of several lines, all or none."""
-        whole = b"".join(json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n" for line in lines)
-        size = self._place.stat().st_size  # fails where the file is gone
-        try:
-            while whole:  # what is written in part, as a disk fills, fails the second time and says why
-                whole = whole[self._file.write(whole) :]
-            os.fsync(self._file.fileno())
-        except OSError as error:
-            self._file.truncate(size)
-            raise OSError(error.errno, error.strerror, str(self.path)) from None
+        self._place.stat()  # fails where the file is gone
+        _write(self._file, lines, self.path)
         if self._place != self.path:
             self._place = self._place.rename(self.path)
 
     def close(self) -> None:
         self._file.close()
+
+
+def append(path: Path, lines: Iterable[dict[str, Any]]) -> None:
+    """Adds lines to a file that other processes add to as well, each in its turn: all or none, on disk when this returns."""
+    with open(path, "ab", buffering=0) as file:
+        wait_for_turn(file)
+        _drop_torn_line(path)
+        _write(file, lines, path)
 
 
 @dataclass(frozen=True)
@@ -195,6 +197,19 @@ def find(folder: Path, suffixes: tuple[str, ...] = (".jsonl",)) -> list[Path]:
 
 def _unread(error: OSError) -> None:
     print(f"left out: {error.filename}: {error.strerror}", file=sys.stderr)
+
+
+def _write(file: FileIO, lines: Iterable[dict[str, Any]], path: Path) -> None:
+    """Lines at the end of a file, all or none; OSError names `path`."""
+    whole = b"".join(json.dumps(line, allow_nan=False, separators=(",", ":")).encode() + b"\n" for line in lines)
+    size = os.fstat(file.fileno()).st_size
+    try:
+        while whole:  # what is written in part, as a disk fills, fails the second time and says why
+            whole = whole[file.write(whole) :]
+        os.fsync(file.fileno())
+    except OSError as error:
+        file.truncate(size)
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def _drop_torn_line(path: Path) -> None:

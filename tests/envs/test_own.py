@@ -151,6 +151,7 @@ def test_an_environment_that_does_not_fit_is_refused(env: dict, words: str):
         ("gym:Pendulum-v1,success_return=high", "Pendulum-v1: success_return=high is not a number"),
         ("gym:Pendulum-v1,reference=(1,1)", "Pendulum-v1: reference=(1, 1) is not (return of a random policy"),
         ("gym:Pendulum-v1,keys=a", "Pendulum-v1: keys=a are of a dict, and its observations are Box"),
+        ("gym:InvertedPendulum-v5,frame_skip=0", "frame_skip=0: its environment fails, ZeroDivisionError: float division by"),
         ("gym:Pendulum-v1,time_limit=0", "gym:Pendulum-v1,time_limit=0: "),
         ("Pendulum-v1", "did you mean gym:Pendulum-v1?"),
         ("nowhere.py", "nowhere.py: no such file in"),

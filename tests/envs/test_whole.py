@@ -6,6 +6,7 @@ import resource
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -93,6 +94,12 @@ def test_an_error_without_a_name_gets_that_of_the_file(tmp_path):
     with pytest.raises(OSError, match="No space left on device") as error, staged(tmp_path / "new" / "a"):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     assert error.value.filename == str(tmp_path / "new" / "a") and not list(tmp_path.iterdir())
+
+
+def test_a_folder_that_takes_no_files_is_refused_by_the_file_s_name():
+    with pytest.raises(OSError) as error, staged(Path("/proc/a.json")):
+        raise AssertionError("not reached")
+    assert error.value.filename == "/proc/a.json"
 
 
 def test_a_link_leads_to_the_file_and_what_is_no_file_is_written_directly(tmp_path):

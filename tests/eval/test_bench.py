@@ -1,6 +1,7 @@
 """The benchmark: what a record of it holds, and what is drawn of it."""
 
 import json
+import sys
 from contextlib import nullcontext
 from types import SimpleNamespace
 from typing import get_args
@@ -11,8 +12,10 @@ from torch._dynamo.testing import CompileCounterWithBackend
 
 from algos.select import Precision
 from backbones.dense import Kernel, has_bfloat16
+from envs.command import run_command
 from envs.task import find_task
 from eval.bench import __main__ as bench
+from eval.bench import exported
 from eval.bench.acting import time_generation
 from eval.bench.kernels import Kernels
 from eval.bench.updates import Line, time_updates
@@ -24,7 +27,7 @@ def test_a_record_has_every_line(tmp_path, capsys):
     out = tmp_path / "b.json"
     precisions = get_args(Precision) if has_bfloat16() else ["float32"]
     options = f"--methods fql dfp --task probe-chain --preset quick --ranking {' '.join(precisions)} --repeats 2 --out {out}"
-    assert bench.main(options.split()) == 0
+    bench.main(options.split())
     record = json.loads(out.read_text())
     assert record["device"].startswith("cpu, ") and "commit" in record
     lines = {(u["method"], u["phase"], u["ranking"]): u for u in record["updates"]}
@@ -64,9 +67,7 @@ def test_one_option_varies_at_a_time(tmp_path, capsys):
     out, picture = tmp_path / "b.json", tmp_path / "b.png"
     vary = "algo.num_candidates=4,64 backbone.width+algo.critic_width=32"
     options = f"--methods dfp --task cube-single-task2 --preset quick --seeds 1 2 --vary {vary} --repeats 2"
-    assert (
-        bench.main([*options.split(), "--phases", "online", "--updates-only", "--out", str(out), "--plot", str(picture)]) == 0
-    )
+    bench.main([*options.split(), "--phases", "online", "--updates-only", "--out", str(out), "--plot", str(picture)])
     record = json.loads(out.read_text())
     base, two_seeds, *varied = record["updates"]
     assert [(u["vary"], u["value"], u["seeds"]) for u in varied] == [
@@ -81,20 +82,47 @@ def test_one_option_varies_at_a_time(tmp_path, capsys):
     assert curves.keys() == {"seeds (1)", "N (8)", "width (256)"}
     assert curves["N (8)"] == [(0.5, varied[0]["ms"] / base["ms"]), (1, 1), (8, varied[1]["ms"] / base["ms"])]
     assert picture.read_bytes().startswith(b"\x89PNG")
-    with pytest.raises(SystemExit):
-        bench.main(["--vary", "algo.no_such=1"])
-    assert "no_such" in capsys.readouterr().err
 
 
-def test_a_precision_that_the_processor_lacks_is_refused(refused, monkeypatch):
+@pytest.fixture
+def words(refused, monkeypatch):
+    """How a command refuses its options, before it measures anything."""
+    for module in (bench, exported):
+        monkeypatch.setattr(module, "measure", None)
+
+    def start(options: str, module=bench) -> str:
+        monkeypatch.setattr(sys, "argv", ["bench", *options.split()])
+        return refused(main=lambda _: run_command(module.main))
+
+    return start
+
+
+def test_a_precision_that_the_processor_lacks_is_refused(words, monkeypatch):
     monkeypatch.setattr("algos.select.has_bfloat16", lambda: False)
     options = "--methods dfp --task probe-chain --preset quick --ranking float32 bfloat16"
-    assert "this processor has no such products" in refused(*options.split(), main=bench.main)
+    assert "this processor has no such products" in words(options)
 
 
-def test_tf32_is_refused_on_a_cpu(refused):
+def test_tf32_is_refused_on_a_cpu(words):
     options = "--methods bc --task probe-chain --device cpu --products float32 tf32"
-    assert refused(*options.split(), main=bench.main) == "error: products tf32: they need a GPU; a CPU has float32"
+    assert words(options) == "error: products tf32: they need a GPU; a CPU has float32"
+
+
+@pytest.mark.parametrize("name", ["algo.no_such", "backbone", "task"])
+def test_only_an_option_that_is_a_number_varies(words, name):
+    assert f"vary {name}: dfp has no option of this name" in words(f"--methods dfp --task probe-chain --vary {name}=1")
+
+
+def test_a_task_without_an_environment_has_updates_alone(words):
+    assert words("--methods bc --task data:11x3").endswith("no environment to time; --updates-only leaves it out")
+
+
+@pytest.mark.parametrize("module", [bench, exported])
+def test_a_file_that_cannot_be_written_is_refused_at_once(words, tmp_path, module):
+    (tmp_path / "file").touch()
+    options = "--methods bc --task probe-chain --preset quick --out"
+    assert words(f"{options} {tmp_path / 'file' / 'b.json'}", module).endswith("file exists")
+    assert words(f"{options} {tmp_path}", module).endswith("is a directory")
 
 
 def test_every_line_is_compiled(monkeypatch):

@@ -1,13 +1,16 @@
 """`python -m eval.evaluate`: what a run kept, evaluated again."""
 
 import json
+import os
 import re
 import sys
+import threading
 
 import pytest
 
 from envs.command import run_command
-from eval import evaluate
+from envs.files.whole import claim
+from eval import critic, evaluate, video
 from eval.evaluate import average, rate
 
 RUN = "--task probe-bandit --algo.horizon 1 --eval-episodes 12".split()
@@ -91,6 +94,46 @@ def test_a_search_acts_in_the_policy_s_place(tiny, again):
     assert line["return"] == same["return"] == searched.last(0, "online")["return"] != run.last(0, "online")["return"]
 
 
+def test_the_file_is_waited_for_and_free_while_pictures_are_drawn(tiny, again, monkeypatch):
+    _, run = tiny(*RUN)
+    path = run.path.parent / "policies" / evaluate.EVALUATIONS
+    for module, name in ((evaluate, "open_renderer"), (video, "check_files"), (video, "check_camera")):
+        monkeypatch.setattr(module, name, lambda *_: None)
+    drawn = []
+
+    def show(*_: object) -> list[str]:
+        with path.open("ab") as file:
+            drawn.append(claim(file))
+        return []
+
+    monkeypatch.setattr(video, "show", show)
+    with path.open("ab") as beside:
+        claim(beside)
+        threading.Timer(0.3, beside.close).start()
+        lines, _ = again(run, "--video", "a.gif")
+    assert [line["kind"] for line in lines] == ["evaluation again"] and drawn == [True]
+
+
+def test_what_is_asked_for_as_it_was_changes_nothing(tiny, again):
+    _, run = tiny(*RUN, "--algo.best-of", "3")
+    assert "12 of 12" in again(run, "--best-of", "3", "--act", "policy", "--success-timing", "post")[1]
+
+
+@pytest.mark.parametrize("module", [evaluate, critic])
+def test_as_many_workers_evaluate_as_there_are_cores_for_them(kept_policy, monkeypatch, module):
+    class Asked(Exception):
+        pass
+
+    def evaluator(task, timing, workers):
+        raise Asked(workers)
+
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1, 2, 5, 6})
+    monkeypatch.setattr(module, "Evaluator", evaluator)
+    monkeypatch.setattr(sys, "argv", ["command", kept_policy("probe-bandit")])
+    with pytest.raises(Asked, match="5"):
+        module.main()
+
+
 def test_wilsons_interval():
     """Of 8 successes in 10: Wilson (1927)."""
     assert rate([1] * 8 + [0] * 2) == pytest.approx((80, 49.01625, 94.33178), abs=1e-4)
@@ -110,6 +153,11 @@ def test_what_cannot_be_is_refused_in_one_line(tiny, refused, tmp_path, monkeypa
     assert "fql acts by its one sample" in words(folder, "--best-of", "4")
     assert "act qgbs for bc" in words(tiny("--algo", "bc")[1].path.parent, "--act", "qgbs")
     assert "pictures end in .mp4" in words(folder, "--video", tmp_path / "a.avi")
+    monkeypatch.setattr(evaluate, "open_renderer", lambda: None)
+    monkeypatch.setattr(evaluate, "Evaluator", None)  # nothing is evaluated
+    assert "probe-chain: there is nothing to see" in words(folder, "--video", tmp_path / "a.gif")
+    for act in ([], ["--act", "policy"]):
+        assert "--qgbs-rounds 5: there is no search" in words(folder, "--qgbs-rounds", "5", *act)
     path = folder / "policies" / "online-8-seed0.safetensors"
     path.write_bytes(path.read_bytes()[:-3])
     assert "not a whole policy file" in words(path)

@@ -24,7 +24,7 @@ def day(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         def run(step: Step, out: Path, deadline: float) -> str:
             result = "failed with exit code 1" if step.name == failing else "done"
             made.append((step.name, deadline))
-            (out / f"{step.name}.{'txt' if result == 'done' else 'log'}").touch()
+            (out / f"{step.name}.{'txt' if result == 'done' else 'log'}").write_text(f"{step}\n")
             return result
 
         monkeypatch.setattr(Step, "run", run)
@@ -52,6 +52,12 @@ def test_what_is_done_is_not_made_again(day, capsys):
     assert day("--stages", "bench") == (0, [("bench-precision", 1.0)])
 
 
+def test_with_other_options_it_is_another_step(day):
+    cell = "--stages cells --methods bc --seeds".split()
+    assert len(day(*cell, "0")[1]) == 1 and day(*cell, "0") == (0, [])
+    assert len(day(*cell, "0", "--set", "log_every=7")[1]) == len(day(*cell, "0-9")[1]) == 1
+
+
 @pytest.mark.parametrize("device", ["cpu", "cuda"])
 def test_the_commands_of_bench_exist(device: str):
     for step in bench_steps(parse(TINY.split()), device):
@@ -62,7 +68,8 @@ def test_a_bench_leaves_its_record(tmp_path, monkeypatch):
     for rate in ("matrix_product", "memory_copy"):
         monkeypatch.setattr(f"eval.bench.updates.{rate}", lambda device: (lambda: None, 1))
     first, *_ = bench_steps(parse([*TINY.split(), "--out", str(tmp_path)]), "cpu")
-    assert bench.main([*first.arguments]) == 0 and (tmp_path / "bench-launched.json").exists()
+    bench.main([*first.arguments])
+    assert (tmp_path / "bench-launched.json").exists()
 
 
 def test_a_cell_is_a_sweep_of_its_seeds_in_one_process(tmp_path, capsys):
@@ -78,7 +85,9 @@ def test_a_step_leaves_what_it_printed(tmp_path):
     assert Step("bad", "no_such_module", ()).run(tmp_path, float("inf")) == "failed with exit code 1"
     assert Step("long", "timeit", ("__import__('time').sleep(600)",)).run(tmp_path, 0) == "out of time"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad.log", "good.txt", "long.log"]
-    assert "no_such_module" in (tmp_path / "bad.log").read_text() and "Linux" in (tmp_path / "good.txt").read_text()
+    assert "no_such_module" in (tmp_path / "bad.log").read_text()
+    first, second = (tmp_path / "good.txt").read_text().splitlines()
+    assert first == "python -m platform" and "Linux" in second
 
 
 def test_the_device_is_named_and_multiplies_right(monkeypatch):
@@ -92,3 +101,9 @@ def test_an_unknown_task_is_refused(tmp_path):
     with pytest.raises(ValueError, match="no-such"):
         main(["--tasks", "no-such", "--out", str(tmp_path / "day")])
     assert not (tmp_path / "day").exists()
+
+
+def test_a_device_that_a_sweep_would_refuse_is_refused_at_once(capsys):
+    with pytest.raises(SystemExit):
+        parse(["--device", "cuda:1"])
+    assert "invalid choice: 'cuda:1' (choose from 'auto', 'cpu', 'cuda')" in capsys.readouterr().err

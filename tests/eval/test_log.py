@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from contextlib import closing
 from statistics import fmean
 from typing import ClassVar
 
@@ -64,10 +65,33 @@ def test_a_growing_record_is_followed_to_its_end_and_nothing_is_logged_twice(tin
                 file.write(line)
 
     threading.Timer(0.05, grow).start()
-    command(run.path.parent, "out", "--to", "tensorboard", "--follow")
+    with closing(record.Writer(run.path)):
+        command(run.path.parent, "out", "--to", "tensorboard", "--follow")
     *found, closed = Kept.all
     assert closed == "closed" and len(set(found)) == len(found)
     assert len(found) == sum(len(values) for _, values in log.scalars(record.read(run.path), 0))
+
+
+def test_a_run_that_died_is_followed_to_its_last_line(tiny, command, monkeypatch, capsys):
+    """It has no line that says how it ended, and nobody holds it."""
+    _, run = tiny()
+    *lines, last, _ = run.path.read_text().splitlines(keepends=True)
+    run.path.write_text("".join(lines))
+    monkeypatch.setattr(Kept, "all", [])
+    monkeypatch.setitem(log.LOGS, "tensorboard", Kept)
+    looks = []
+
+    def pause(_: float) -> None:
+        looks.append(1)
+        assert len(looks) == 1
+        with run.path.open("a") as file:
+            file.write(last)
+
+    monkeypatch.setattr(log.time, "sleep", pause)
+    command(run.path.parent, "out", "--to", "tensorboard", "--follow")
+    assert "no process has it" in capsys.readouterr().err
+    *found, closed = Kept.all
+    assert closed == "closed" and len(found) == sum(len(values) for _, values in log.scalars(record.read(run.path), 0))
 
 
 @pytest.mark.parametrize(("to", "package"), [("tensorboard", "tensorboardX"), ("wandb", "wandb")])

@@ -1,10 +1,12 @@
 """Records survive what happens to files."""
 
+import threading
 from pathlib import Path
 
 import pytest
 
-from eval.results.record import SCHEMA, Writer, read
+from envs.files.whole import claim
+from eval.results.record import SCHEMA, Writer, append, read
 
 
 @pytest.fixture
@@ -67,3 +69,17 @@ def test_a_failed_write_leaves_the_record_as_it_was(path, monkeypatch):
     with pytest.raises(OSError):
         Writer(path).write("end", status="finished")
     assert path.read_bytes() == before
+
+
+def test_lines_are_added_in_turn(tmp_path):
+    """After a line that another process has not finished: it was killed."""
+    path = tmp_path / "lines.ndjson"
+    adding = threading.Thread(target=append, args=(path, [{"kind": "b"}, {"kind": "c"}]))
+    with path.open("ab", buffering=0) as other:
+        claim(other)
+        adding.start()
+        adding.join(0.05)
+        other.write(b'{"kind":"a"}\n{"kin')
+        assert adding.is_alive()
+    adding.join()
+    assert path.read_text() == '{"kind":"a"}\n{"kind":"b"}\n{"kind":"c"}\n'
