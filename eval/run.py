@@ -182,6 +182,9 @@ def run_to_end(training: Training, saved: dict[str, Any]) -> int:
             return 0 if finished else 128 + received[-1]
         except Exception as error:
             outside, own = from_outside(error), isinstance(error, Diverged)
+            if received and not outside:  # what the signal ended first, such as a compiler, is no fault of the run
+                end("stopped", signal.Signals(received[-1]).name)
+                return 128 + received[-1]
             with suppress(OSError):  # a full disk has no room for this either
                 end("stopped" if outside else "failed", outside or (str(error) if own else f"{type(error).__name__}: {error}"))
             if not outside and not own:

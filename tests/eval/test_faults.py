@@ -100,6 +100,18 @@ def test_a_killed_process_is_missed_in_one_line_and_nothing_is_lost(tiny, monkey
     assert code == 0 and numbers(resumed) == numbers(whole)
 
 
+def test_what_a_signal_ended_first_is_no_fault_of_the_run(tiny, monkeypatch):
+    """Ctrl-C reaches a compiler, too, whose end the update cannot survive."""
+
+    def interrupted(self, step):
+        os.kill(os.getpid(), signal.SIGINT)
+        raise RuntimeError("the compiler ended with exit code -2")
+
+    monkeypatch.setattr(Training, "_update_offline", interrupted)
+    code, stopped = tiny()
+    assert code == 128 + signal.SIGINT and (stopped.status, stopped.end["reason"]) == ("stopped", "SIGINT")
+
+
 def test_a_run_in_use_is_not_resumed(tiny, tiny_options, refused, tmp_path):
     _, killed = tiny()
     *lines, _end = killed.path.read_text().splitlines(keepends=True)
