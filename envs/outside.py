@@ -11,6 +11,7 @@ import inspect
 import re
 import sys
 import traceback
+from collections.abc import Callable
 from importlib.metadata import entry_points
 from pathlib import Path
 from types import ModuleType
@@ -48,6 +49,18 @@ def load_instance(name: str, kind: type) -> Any:
         return found() if isinstance(found, type) else found
     except TypeError as error:
         raise ValueError(f"{tidy(name)}: {error}; give every field a default") from None
+
+
+def load_function(name: str) -> Callable[..., Any]:
+    """The function or class that a name ends with, as `./mine.py:act`. ValueError in one line without it."""
+    module, part = _import(name)
+    own = [
+        key for key, value in vars(module).items() if callable(value) and getattr(value, "__module__", "") == module.__name__
+    ]
+    if part not in own:
+        missing = f"no function or class '{part}'" if part else "names no function or class"
+        raise ValueError(f"{tidy(name)}: {missing}; there is {', '.join(own) or 'none'}")
+    return getattr(module, part)
 
 
 def name_of(cls: type) -> str | None:

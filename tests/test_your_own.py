@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from envs.task import find_task
+from eval import outside
 from eval.config.command_line import parse
+from eval.results import record
 
 TEXT = (Path(__file__).parents[1] / "envs" / "YOUR_OWN.md").read_text()
 SOURCES = {place: source for source, place in re.findall(r"```python\n(# (\S+)\n.*?)```", TEXT, re.DOTALL)}
@@ -30,6 +32,16 @@ def test_the_file_of_five_lines_is_a_task(tmp_path):
     path.write_text(SOURCES["mine.py"])
     task = find_task(str(path))
     assert (task.obs_dim, task.success_return, task.dataset) == (4, 200, "pole.npz")
+
+
+def test_the_policy_trained_elsewhere_is_one(monkeypatch):
+    Path("page_policy.py").write_text(SOURCES["theirs.py"])
+    (task,) = re.findall(r"^export TASK=(.*)$", TEXT, re.M)
+    words = f"outside ./page_policy.py:act --task {task} --episodes 1 --workers 0".split()
+    monkeypatch.setattr("sys.argv", words)
+    outside.main()
+    (made,) = record.find(Path("runs"))
+    assert record.read(made).evaluations[0]["success"] == [1], "it balances the pole"
 
 
 def test_the_page_s_commands_parse():

@@ -5,7 +5,7 @@ from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
-from eval.config.config import Config
+from eval.config.config import Config, name_of
 from eval.results import record
 from eval.results.folder import RECORD, new_folder, saved_state, shared_state, unfinished_folder
 
@@ -24,7 +24,8 @@ class Afresh:
 
     def record(self, config: Config, runs: Path, held: ExitStack) -> record.Writer:
         """Its record, without the lines yet; `held` gives the folder free again."""
-        return opened(held.enter_context(new_folder(config, runs)), held)
+        what = f"{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
+        return opened(held.enter_context(new_folder(what, runs)), held)
 
     def lines(self, start: Line) -> Iterable[Line]:
         """What it writes first."""

@@ -14,7 +14,7 @@ import torch
 from backbones.dense import KERNEL, kernel
 from envs.files.whole import made, staged
 from envs.outside import as_file_name
-from eval.config.config import Config, name_of
+from eval.config.config import Config
 from eval.results import record
 
 RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
@@ -23,9 +23,8 @@ FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 
 
 @contextmanager
-def new_folder(config: Config, runs: Path) -> Iterator[Path]:
+def new_folder(what: str, runs: Path) -> Iterator[Path]:
     """A fresh folder for a run; its name helps people, and nothing reads it. It goes again when nothing is written to it."""
-    what = f"{name_of(config.algo)}-{name_of(config.backbone)}-{config.task.name}"
     stem = f"{datetime.now():%Y%m%d-%H%M%S}-{as_file_name(what)}"
     with made(runs):
         folder = _make(runs, stem)

@@ -12,7 +12,6 @@ from typing import Any, TypeVar
 import gymnasium
 import numpy as np
 
-from algos.learner import Actor
 from envs.task import SuccessTiming, Task, find_task
 from envs.workers import Pool
 from eval.running.threads import one_thread
@@ -21,6 +20,8 @@ TRAIN, EVALUATE = 0, 1  # the two families of episodes; no seed is shared betwee
 LIVE = 5  # episodes that a worker runs side by side, one policy call a chunk for all of them
 
 Result = TypeVar("Result")
+Acting = Callable[[np.ndarray, Sequence[np.random.Generator]], np.ndarray]
+"""An `Actor`, or what is called as one: the next chunk for each observation, row i's noise from generator i."""
 
 
 def reset_seed(family: int, seed: int, episode: int) -> int:
@@ -42,6 +43,18 @@ class Episode:
     success: bool
     total_reward: float
     length: int
+
+
+def outcomes(task: Task, episodes: Sequence[Episode]) -> dict[str, list[float]]:
+    """What a record keeps of one seed's episodes."""
+    lists: dict[str, list[float]] = {
+        "success": [int(e.success) for e in episodes],
+        "return": [round(e.total_reward, 6) for e in episodes],
+        "length": [e.length for e in episodes],
+    }
+    scores = [task.scored(e.total_reward) for e in episodes]
+    counted = [round(x, 6) for x in scores if x is not None]
+    return lists | {"score": counted} if counted else lists
 
 
 class Rollout:
@@ -75,7 +88,7 @@ class Rollout:
         return Episode(self.seed, self.episode, self.success, self.total_reward, self.length)
 
 
-def act(actor: Actor, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
+def act(actor: Acting, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
     """The next chunk for each observation, as an actor's call gives it, LIVE rows a call, the missing ones made up.
 
     Products of one shape round every row alike, so a chunk comes out to the bit whatever else is asked.
@@ -87,14 +100,14 @@ def act(actor: Actor, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> n
     return np.concatenate(calls)[: len(obs)]
 
 
-def rollouts(envs: Sequence[gymnasium.Env], actor: Actor, seed: int, episodes: Iterable[int]) -> list[Episode]:
+def rollouts(envs: Sequence[gymnasium.Env], actor: Acting, seed: int, episodes: Iterable[int]) -> list[Episode]:
     """Evaluation episodes side by side, an environment each, one policy call a chunk for all: as each comes out alone."""
     running = [Rollout(env, seed, episode) for env, episode in zip(envs, episodes, strict=True)]
     finish(running, actor)
     return [rollout.outcome() for rollout in running]
 
 
-def finish(running: Sequence[Rollout], actor: Actor) -> None:
+def finish(running: Sequence[Rollout], actor: Acting) -> None:
     """The policy acts until all episodes have ended."""
     while not all(rollout.done for rollout in running):
         chunks = act(actor, np.stack([rollout.obs for rollout in running]), [rollout.rng() for rollout in running])
@@ -102,7 +115,7 @@ def finish(running: Sequence[Rollout], actor: Actor) -> None:
             rollout.follow(chunk)
 
 
-def blocks(actors: Mapping[int, Actor], episodes: int, first: int = 0) -> list[tuple[Actor, int, range]]:
+def blocks(actors: Mapping[int, Acting], episodes: int, first: int = 0) -> list[tuple[Acting, int, range]]:
     """What `Arena.run` does at a time: a few episodes of one seed's actor, of `episodes` from number `first` on."""
     begins, end = range(first, first + episodes, LIVE), first + episodes
     return [(actor, seed, range(begin, min(begin + LIVE, end))) for seed, actor in actors.items() for begin in begins]
@@ -121,7 +134,7 @@ class Arena:
             self.envs.append(self.task.make_env(self.success_timing))
         return self.envs[:count]
 
-    def run(self, actor: Actor, seed: int, episodes: range) -> list[Episode]:
+    def run(self, actor: Acting, seed: int, episodes: range) -> list[Episode]:
         return rollouts(self.environments(len(episodes)), actor, seed, episodes)
 
     def close(self) -> None:
@@ -138,7 +151,7 @@ class Evaluator:
             self._pool = Pool(workers, _start_worker, task.name, success_timing)
 
     def evaluate(
-        self, actors: dict[int, Actor], episodes: int, stopping: Callable[[], bool] = bool, first: int = 0
+        self, actors: Mapping[int, Acting], episodes: int, stopping: Callable[[], bool] = bool, first: int = 0
     ) -> Iterator[Episode]:
         """`episodes` episodes of each seed's actor from number `first` on, seeds in order, as they are done; fewer once
         `stopping()` is true. Lost when a process ends that was not told to."""

@@ -31,7 +31,7 @@ from eval.results.record import Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
 from eval.running.plan import Plan, at_once, at_random, one_by_one
-from eval.running.rollout import Arena, Episode, Evaluator, blocks
+from eval.running.rollout import Arena, Episode, Evaluator, blocks, outcomes
 from eval.running.threads import Waiting
 
 CHECKPOINT_SECONDS = 600
@@ -208,7 +208,7 @@ class Training:
         if self.seconds is not None:
             self.record.write("clock", phase=phase, step=step, seconds=round(self.seconds, 1))
         for seed in actors:
-            chosen, unchosen = (self._outcome([e for e in episodes if e.seed == seed]) for episodes in results)
+            chosen, unchosen = (outcomes(config.task, [e for e in episodes if e.seed == seed]) for episodes in results)
             line = {"seed": seed, "phase": phase, "step": step, **chosen}
             if unchosen["success"]:
                 line["one_sample"] = unchosen.get("score", unchosen["success"])
@@ -231,17 +231,6 @@ class Training:
         running = chain.from_iterable(self.evaluator.each(Arena.run, jobs, lambda: self.stop))
         found = list(progress(running, desc=title, total=total, leave=False, unit="episode"))
         return (found[:count], found[count:]) if len(found) == total else None
-
-    def _outcome(self, episodes: Sequence[Episode]) -> dict[str, list[float]]:
-        """What a record keeps of one seed's episodes."""
-        lists: dict[str, list[float]] = {
-            "success": [int(e.success) for e in episodes],
-            "return": [round(e.total_reward, 6) for e in episodes],
-            "length": [e.length for e in episodes],
-        }
-        scores = [self.config.task.scored(e.total_reward) for e in episodes]
-        counted = [round(x, 6) for x in scores if x is not None]
-        return lists | {"score": counted} if counted else lists
 
     def save(self) -> None:
         """Everything that the rest of the run depends on, in place of the last checkpoint. OSError where there is no room."""

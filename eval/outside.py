@@ -1,0 +1,138 @@
+"""Evaluate a policy that was not trained here: `python -m eval.outside ./mine.py:act --task cube-single-task2 --seeds 0 1 2`.
+
+`act(obs, rng)` takes an observation [obs_dim], float32, and a generator for its noise, and returns an action [action_dim] in
+[-1, 1], or a chunk of them [H, action_dim], which are executed in a row. A class is made for each seed, as `Mine(seed)`, and
+its instance is called so. It may not remember what it saw: episodes run side by side.
+
+The episodes are those of the suite's own policies: the same resets, time limit and timing of success. They leave a record,
+which tables take: `python -m tables compare RECORD --against records --against-method dfp`.
+"""
+
+import shlex
+import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from os import sched_getaffinity
+from pathlib import Path
+from statistics import fmean
+from typing import Any, get_args
+
+import numpy as np
+import torch
+from tabulate import tabulate
+
+from envs.command import Parser, first_line, non_negative, positive, progress, run_command
+from envs.outside import as_file_name, fingerprint, is_outside, load_function, tidy
+from envs.physics import physics_fingerprint
+from envs.task import Protocol, SuccessTiming, Task, find_task
+from eval.results.folder import RECORD, new_folder
+from eval.results.provenance import commit, device_name, versions
+from eval.results.record import PHASES, SCHEMA, Writer, score, scored_by
+from eval.running.rollout import Evaluator, outcomes
+
+PRESET = "outside"  # what records have in the place of a preset's name
+
+
+class Outside:
+    """One seed's policy from a file, called as an `Actor` is; other processes load it by its name."""
+
+    def __init__(self, name: str, seed: int, task: Task):
+        found = load_function(name)
+        self.name, self.seed, self.task = name, seed, task
+        self.act = found(seed) if isinstance(found, type) else found
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Outside, (self.name, self.seed, self.task)
+
+    def __call__(self, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
+        """The next chunk for each observation: [n, obs_dim] to [n, H, action_dim]."""
+        return np.stack([self.chunk(row, rng) for row, rng in zip(obs, rngs, strict=True)])
+
+    def chunk(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+        """[obs_dim] to [H, action_dim]. ValueError for what is no chunk of actions."""
+        chunk = np.atleast_2d(np.asarray(self.act(obs, rng), np.float32))
+        size = self.task.action_dim
+        if chunk.ndim != 2 or chunk.shape[1] != size:
+            raise ValueError(f"{self.name}: returns shape {list(np.shape(chunk))}; needed is [{size}] or [H, {size}]")
+        if not (np.abs(chunk) <= 1).all():
+            raise ValueError(f"{self.name}: returns {chunk[np.abs(chunk).argmax() // size]}; actions lie in [-1, 1]")
+        return chunk
+
+
+def describe(options: Namespace, task: Task) -> dict[str, Any]:
+    """The record's first line, as a run has it."""
+    files = [name for name in (options.policy, task.name) if is_outside(name)]
+    config = {
+        "task": task.name,
+        "method": tidy(options.policy),
+        "algo": {"name": tidy(options.policy)},
+        "backbone": {"name": ""},
+        "preset": PRESET,
+        "protocol": options.protocol,
+        "seeds": options.seeds,
+        "offline_steps": 0,
+        "changes": {},
+        "success_timing": options.success_timing,
+        "eval_episodes": options.episodes,
+    }
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": shlex.join(["python", "-m", "eval.outside", *sys.argv[1:]]),
+        "config": config,
+        "dataset": {},  # what it learned from nobody here knows
+        "physics": physics_fingerprint(task),
+        "files": {name: fingerprint(name) for name in files},
+        **({"task": facts} if (facts := task.facts()) else {}),
+        "versions": versions(),
+        "commit": commit(),
+        "device": device_name("cpu"),
+    }
+
+
+def parse() -> Namespace:
+    parser = Parser(prog="python -m eval.outside", description=first_line(__doc__))
+    parser.add_argument("policy", help="a function or class: ./FILE.py:NAME or module:PACKAGE.MODULE:NAME")
+    parser.add_argument("--task", default="cube-single-task2", help="of eval.run --list (default: cube-single-task2)")
+    parser.add_argument("--seeds", type=non_negative, nargs="+", default=[0], help="each has episodes of its own (default: 0)")
+    parser.add_argument("--episodes", type=positive, default=50, help="of each seed (default: 50)")
+    parser.add_argument("--phase", choices=PHASES, default="online", help="after which it is compared (default: online)")
+    parser.add_argument(
+        "--protocol", choices=get_args(Protocol), default="offline-to-online", help="offline: --phase is offline, too"
+    )
+    parser.add_argument("--success-timing", choices=get_args(SuccessTiming), default="post", help="default: post")
+    parser.add_argument("--workers", type=non_negative, default=len(sched_getaffinity(0)), help="processes; 0 evaluates here")
+    parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the record (default: runs)")
+    options = parser.parse_args()
+    options.phase = "offline" if options.protocol == "offline" else options.phase
+    return options
+
+
+def main() -> None:
+    options = parse()
+    task = find_task(options.task)
+    actors = {seed: Outside(options.policy, seed, task) for seed in options.seeds}
+    task.make_env(options.success_timing).close()  # refuses a timing that the suite does not have
+    start = describe(options, task)
+    with closing(Evaluator(task, options.success_timing, options.workers)) as evaluator:
+        running = evaluator.evaluate(actors, options.episodes)
+        total = options.episodes * len(actors)
+        episodes = list(progress(running, desc="evaluation", total=total, leave=False, unit="episode"))
+    found = {seed: outcomes(task, [e for e in episodes if e.seed == seed]) for seed in actors}
+    lines = [{"kind": "evaluation", "seed": s, "phase": options.phase, "step": 1, **kept} for s, kept in found.items()]
+    what = as_file_name(f"{tidy(options.policy)}-{task.name}")
+    with new_folder(what, options.runs) as folder, closing(Writer(folder / RECORD)) as writer:
+        writer.write_all([{"kind": "start", **start}, *lines, {"kind": "end", "status": "finished", "reason": ""}])
+    scores = [score(line) for line in lines]
+    rows = [[seed, f"{one:.1f}", options.episodes] for seed, one in zip(found, scores, strict=True)]
+    rows += [["mean", f"{fmean(scores):.1f}", total]] * (len(rows) > 1)
+    print(tabulate(rows, ["seed", scored_by(start), "episodes"], disable_numparse=True))
+    print(f"\nrecord: {writer.path}")
+    print(f"beside ours: python -m tables compare {shlex.quote(str(writer.path))} --against records --against-method dfp")
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    run_command(main)

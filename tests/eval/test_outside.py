@@ -1,0 +1,91 @@
+"""`python -m eval.outside`: a policy that was not trained here, on the suite's episodes."""
+
+from pathlib import Path
+
+import pytest
+
+from eval import outside
+from eval.results import record
+from tables.__main__ import main as tables
+
+POLICY = """
+import numpy as np
+
+def act(obs, rng):
+    return rng.uniform(-1, 1, 2)
+
+def chunk(obs, rng):
+    return np.full((3, 2), 0.5)
+
+def wide(obs, rng):
+    return np.zeros(3)
+
+def far(obs, rng):
+    return np.array([0.5, 1.5])
+
+class Mine:
+    def __init__(self, seed):
+        self.seed = seed
+
+    def __call__(self, obs, rng):
+        return np.full(2, self.seed / 10)
+"""
+
+
+@pytest.fixture
+def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """`python -m eval.outside ./theirs.py:NAME` on three episodes a seed of a probe; returns its record."""
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / f"theirs_{tmp_path.name}.py"
+    file.write_text(POLICY)
+
+    def start(name: str, *options: str) -> record.Run:
+        known = set(record.find(Path("runs"))) if Path("runs").exists() else set()
+        words = ["outside", f"./{file.name}:{name}", "--task", "probe-chain", "--episodes", "3", "--seeds", "0", "1", *options]
+        monkeypatch.setattr("sys.argv", words)
+        outside.main()
+        (made,) = set(record.find(Path("runs"))) - known
+        return record.read(made)
+
+    return start
+
+
+def test_it_leaves_a_record_of_the_same_episodes_however_many_workers(evaluate):
+    here, apart = (evaluate("act", "--workers", workers) for workers in ("0", "1"))
+    assert here.evaluations == apart.evaluations and here.status == "finished" and list(here.start["files"])
+    assert [(e["seed"], e["phase"], len(e["success"])) for e in here.evaluations] == [(0, "online", 3), (1, "online", 3)]
+
+
+def test_chunks_and_objects_made_for_a_seed_act_too(evaluate):
+    chunk, mine = (evaluate(name, "--workers", "0") for name in ("chunk", "Mine"))
+    lengths = [length for e in (*chunk.evaluations, *mine.evaluations) for length in e["length"]]
+    assert len(lengths) == 12 and min(lengths) > 0
+
+
+def test_it_meets_the_resets_that_trained_policies_meet(evaluate, tiny):
+    _, trained = tiny("--seeds", "0", "1")
+    assert evaluate("act", "--workers", "0").start["physics"] == trained.start["physics"]
+
+
+@pytest.mark.parametrize(
+    ("name", "workers", "words"),
+    [
+        ("wide", "1", "wide: returns shape [1, 3]; needed is [2] or [H, 2]"),
+        ("far", "0", "far: returns [0.5 1.5]; actions lie in [-1, 1]"),
+        ("nobody", "0", "no function or class 'nobody'; there is act, chunk, wide, far, Mine"),
+        ("", "0", "names no function or class; there is act"),
+    ],
+)
+def test_what_is_no_policy_is_refused_and_leaves_nothing(evaluate, name, workers, words):
+    with pytest.raises(ValueError) as refusal:
+        evaluate(name, "--workers", workers)
+    assert words in str(refusal.value) and not Path("runs").exists()
+
+
+def test_tables_lay_it_beside_trained_ones(evaluate, tiny, capsys, tmp_path):
+    made = evaluate("act", "--workers", "0")
+    _, trained = tiny("--seeds", "0", "1")
+    capsys.readouterr()
+    tables(["compare", str(made.path), "--against", str(trained.path), "--against-method", "dfp"])
+    (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("theirs")]
+    assert "act (outside), probe-chain, online" in row and "DFP, " in row and " 2, 2 " in row
