@@ -9,13 +9,14 @@
 The same command again continues it. Several sweeps may share a folder of runs: nothing is run twice. Ctrl-C saves every run.
 """
 
+import math
 import os
 import shlex
 import signal
 import socket
 import sys
 import time
-from argparse import Namespace
+from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
 from typing import Any
 
@@ -39,15 +40,15 @@ from tables.rates import Rates
 from tables.sources.runs import files, load
 
 TOGETHER = 8  # seeds that share a GPU in one process
+HOURS = 24  # time limit of a Slurm job
+ENGINES_WITH = {"parallel": ["local"], "address": ["ray"], "gpus": ["ray", "slurm"], "hours": ["slurm"], "slurm": ["slurm"]}
 
 
 def parse(arguments: list[str]) -> Namespace:
     parser = Parser(prog="python -m eval.sweep", description=__doc__)
     what = parser.add_argument_group("what to run")
     what.add_argument("tables", nargs="*", metavar="TABLE", help=f"what it lacks: of {', '.join(NAMES)}")
-    what.add_argument(
-        "--preset", default=DEFAULT_PRESET, choices=PRESETS, help=f"default: {DEFAULT_PRESET}; the paper's size is paper"
-    )
+    what.add_argument("--preset", choices=PRESETS, help=f"default: {DEFAULT_PRESET}; the paper's size is paper")
     what.add_argument("--methods", nargs="+", default=[], help="of a grid, or of the tables only these")
     what.add_argument("--tasks", nargs="+", default=[], help="of a grid, or of the tables only these")
     what.add_argument("--seeds", nargs="+", default=[], help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)")
@@ -74,12 +75,18 @@ def parse(arguments: list[str]) -> Namespace:
     where.add_argument("--together", type=positive, help=f"seeds in a process (default: {TOGETHER} on a GPU, else 1)")
     where.add_argument("--retries", type=non_negative, default=3, help="times that a run which died is taken up again")
     where.add_argument("--address", help="ray: the cluster's address (default: its own discovery, else Ray on this machine)")
-    where.add_argument("--gpus", type=float, default=0, help="ray and slurm: GPUs of a run; ray also parts of one (default: 0)")
-    where.add_argument("--hours", type=float, default=24, help="slurm: time limit of a job (default: 24)")
-    where.add_argument(
-        "--slurm", nargs="+", default=[], metavar="NAME=VALUE", help="further parameters of submitit, as partition=gpu"
-    )
+    where.add_argument("--gpus", type=amount, help="ray and slurm: GPUs of a run; ray also parts of one (default: 0)")
+    where.add_argument("--hours", type=amount, help=f"slurm: time limit of a job (default: {HOURS})")
+    where.add_argument("--slurm", nargs="+", metavar="NAME=VALUE", help="further parameters of submitit, as partition=gpu")
     options = parser.parse_args(arguments)
+    refuse_contradictions(options)
+    options.preset, options.gpus = options.preset or DEFAULT_PRESET, options.gpus or 0
+    options.seeds = [seed for text in options.seeds for seed in seeds(text)]
+    return options
+
+
+def refuse_contradictions(options: Namespace) -> None:
+    """ValueError for options that do not go together: none is ignored."""
     given = [bool(options.tables), bool(options.file), not options.tables and bool(options.methods or options.tasks)]
     if sum(given) != 1:
         raise ValueError("say what to run: tables, or --methods and --tasks, or --from FILE; one of the three")
@@ -87,8 +94,25 @@ def parse(arguments: list[str]) -> Namespace:
         raise ValueError("--set is for a grid; a table's runs are what the table says")
     if given[2] and not (options.methods and options.tasks):
         raise ValueError("a grid needs --methods and --tasks")
-    options.seeds = [seed for text in options.seeds for seed in seeds(text)]
-    return options
+    for name in ("seeds", "preset"):
+        if options.file and getattr(options, name):
+            raise ValueError(f"--{name}: a line of {options.file} has its own; name them there")
+    for name, engines in ENGINES_WITH.items():
+        if getattr(options, name) is not None and options.engine not in engines:
+            raise ValueError(f"--{name}: is for --engine {' or '.join(engines)}, and this sweep has --engine {options.engine}")
+    if options.engine == "slurm" and (options.gpus or 0) % 1:
+        raise ValueError(f"--gpus {options.gpus}: Slurm gives whole ones; --engine ray also parts")
+
+
+def amount(text: str) -> float:
+    """A number of at least 0, from the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise ArgumentTypeError(f"{text!r} is not a number of at least 0")
+    return number
 
 
 def seeds(text: str) -> range:
@@ -96,6 +120,8 @@ def seeds(text: str) -> range:
     first, dash, last = text.partition("-")
     if not first.isdecimal() or (dash and not last.isdecimal()):
         raise ValueError(f"--seeds {text}: a number, or a range as 0-4")
+    if int(last or first) < int(first):
+        raise ValueError(f"--seeds {text}: it ends before it begins; write {last}-{first}")
     return range(int(first), int(last or first) + 1)
 
 
@@ -110,6 +136,7 @@ def plan(options: Namespace, together: int, here: str) -> tuple[list[Job], list[
     if options.tables:
         check(options.tables, NAMES)
         keep = {"methods": options.methods, "tasks": options.tasks, "seeds": options.seeds}
+        wanted.refuse_absent(options.tables, runs, benches, options.preset, keep)
         lines = [*wanted.of_tables(options.tables, runs, benches, options.preset, keep)]
         have = [*wanted.in_tables(options.tables, runs, benches, options.preset, keep)]
     elif options.file:
@@ -131,13 +158,14 @@ def engine_of(options: Namespace, gpus: int, parallel: int, threads: int) -> Eng
     if options.engine == "slurm":
         from eval.sweep.engines.on_slurm import OnSlurm
 
-        given = {f"slurm_{name}": value for name, _, value in (text.partition("=") for text in options.slurm)}
-        needs = {"timeout_min": round(60 * options.hours), "cpus_per_task": threads}
+        given = {f"slurm_{name}": value for name, _, value in (text.partition("=") for text in options.slurm or [])}
+        hours = HOURS if options.hours is None else options.hours
+        needs = {"timeout_min": round(60 * hours), "cpus_per_task": threads}
         needs |= {"gpus_per_node": round(options.gpus)} if options.gpus else {}
         return OnSlurm(options.runs / ".sweep" / "slurm", needs | given)
-    from eval.sweep.engines.local import Local
+    from eval.sweep.engines.local import Local, environments
 
-    return Local([{"CUDA_VISIBLE_DEVICES": str(slot % gpus)} if gpus else {} for slot in range(parallel)])
+    return Local(environments(parallel, gpus))
 
 
 def main(arguments: list[str]) -> int:
@@ -176,53 +204,71 @@ def main(arguments: list[str]) -> int:
             str(options.data),
             *(("--generate", str(options.generate)) if options.generate else ()),
         )
-        return Attempt(job, options.runs, sweep_name, how, pinned, () if local else (ready,))
+        return Attempt(job, options.runs, sweep_name, how, pinned, () if local or not has_own_data(job) else (ready,))
 
     screen = Screen(jobs, options.runs, engine.slots)
     for job in jobs:
-        if job.task in failures:
-            screen.ended(job, Outcome("failed", failures[job.task]), False)
-    longest_first = sorted((job for job in jobs if job.task not in failures), key=screen.foresee, reverse=True)
+        if job in failures:
+            screen.ended(job, Outcome("failed", failures[job]), False)
+    longest_first = sorted((job for job in jobs if job not in failures), key=screen.foresee, reverse=True)
     sweep = Sweep(longest_first, engine, attempt, options.retries, screen)
+    received = run_to_end(sweep, screen, options.runs, sweep_name)
+    return report(received, screen, command, options)
+
+
+def run_to_end(sweep: Sweep, screen: Screen, runs: Path, name: str) -> list[int]:
+    """Runs the sweep, and returns the signals that stopped it. What fails in here first asks the runs under way to stop."""
+    received: list[int] = []
 
     def stop(number: int, _: Any) -> None:
+        received.append(number)
         sweep.stop = True
-        ask_to_stop(options.runs, sweep_name)
+        ask_to_stop(runs, name)
         screen.say("stopping: every run saves first; once more ends this at once")
         signal.signal(number, signal.SIG_DFL)
 
     before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         sweep.run()
+    except BaseException:
+        ask_to_stop(runs, name)  # this stays, for what a cluster has queued
+        raise
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-        engine.close()
+        sweep.engine.close()
         screen.close()
-        stop_file(options.runs, sweep_name).unlink(missing_ok=True)
-    return report(sweep.stop, screen, command, options)
+    stop_file(runs, name).unlink(missing_ok=True)
+    return received
 
 
-def made_ready(jobs: list[Job], options: Namespace) -> dict[str, str]:
-    """Prepares the data of every task; why it could not, for those where that is so."""
-    failures = {}
-    for task in dict.fromkeys(job.task for job in jobs):
+def has_own_data(job: Job) -> bool:
+    """Whether it learns from its task's data: not from a file, nor from none."""
+    return wanted.config_of(job.options).dataset == "own"
+
+
+def made_ready(jobs: list[Job], options: Namespace) -> dict[Job, str]:
+    """Prepares the data that jobs need; why it could not, for those where that is so."""
+    failures: dict[Job, str] = {}
+    by_task: dict[str, list[Job]] = {}
+    for job in filter(has_own_data, jobs):
+        by_task.setdefault(job.task, []).append(job)
+    for task, own in by_task.items():
         try:
             prepare(find_task(task), options.data, options.generate)
         except (ValueError, OSError, ImportError) as error:
-            failures[task] = in_words(error)
+            failures |= dict.fromkeys(own, in_words(error))
     return failures
 
 
-def report(stopped: bool, screen: Screen, command: str, options: Namespace) -> int:
-    """What came of it, and what to do next."""
-    failed = len(screen.failed)
-    print(f"\n{screen.done - failed} runs finished, {failed} failed, {screen.total - screen.done} are left")
-    for line in screen.failed:
+def report(received: list[int], screen: Screen, command: str, options: Namespace) -> int:
+    """What came of it, and what to do next. Returns the exit code; after a signal 128 + its number."""
+    print(f"\n{screen.done - screen.failed} runs finished, {screen.failed} failed, {screen.total - screen.done} are left")
+    for line in screen.failures:
         print(f"  {line}")
-    if stopped:
+    if received:
         print(f"continue with: {command}")
-        return 130
+        return 128 + received[-1]
     print(f"what the records say: python -m tables report --preset {options.preset} --runs {shlex.quote(str(options.runs))}")
     return 1 if screen.failed else 0
 

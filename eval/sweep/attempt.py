@@ -97,7 +97,7 @@ class Attempt:
             outcome = self._work(hold, {**self.environment, **(environment or {})}, over)
         finally:
             state = outcome.kind if outcome.kind in ("finished", "failed") else "left"
-            hold.say(state=state, reason=outcome.reason, ended=time.time())
+            hold.give_back(state=state, reason=outcome.reason, ended=time.time())
         return outcome
 
     def _free(self, last: Claim) -> bool:

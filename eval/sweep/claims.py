@@ -16,6 +16,7 @@ import os
 import socket
 import time
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cache
 from itertools import count
@@ -56,6 +57,16 @@ class Hold:
     def say(self, **facts: Any) -> None:
         self.claims = [claim.say(**facts) for claim in self.claims]
 
+    def give_back(self, **facts: Any) -> None:
+        """Say how it ended, as soon as the disk has room for that: what says `running` is waited for while its owner lives."""
+        while True:
+            try:
+                return self.say(**facts)
+            except FileNotFoundError:  # the folder of runs was deleted, and the claims with it
+                return
+            except OSError:
+                time.sleep(HEARTBEAT)
+
     def beat(self) -> None:
         """Say that the owner lives."""
         for claim in self.claims:
@@ -86,13 +97,15 @@ class Claims:
         """The next claim of every unit, for this process; None when one of them is held and not `free`."""
         self.folder.mkdir(parents=True, exist_ok=True)
         hold = Hold()
-        for unit in units:
-            last = self.last(unit)
-            claim = self._create(unit, last.number + 1 if last else 1, facts) if last is None or free(last) else None
-            if claim is None:
-                hold.say(state="left")
-                return None
-            hold.claims.append(claim)
+        with ExitStack() as unless_whole:
+            unless_whole.callback(hold.give_back, state="left")
+            for unit in units:
+                last = self.last(unit)
+                claim = self._create(unit, last.number + 1 if last else 1, facts) if last is None or free(last) else None
+                if claim is None:
+                    return None
+                hold.claims.append(claim)
+            unless_whole.pop_all()
         return hold
 
     def _create(self, unit: str, number: int, facts: dict[str, Any]) -> Claim | None:

@@ -1,11 +1,14 @@
 """Data made ready once, for all runs that need it: `python -m eval.sweep.data TASK --data FOLDER`.
 
 A task's data are loaded; where that fails they are fetched, or generated if that was asked for, or unpacked, and loaded again,
-which also computes the rewards that are kept. On a machine one process does so at a time, and the next finds it done.
+which also computes the rewards that are kept. On a machine one process does so at a time, and the next finds it done; in a
+folder that cannot be written nothing can be made, and data that are there are only loaded.
 """
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from envs.command import Parser, positive, run_command
@@ -17,9 +20,7 @@ def prepare(task: Task, folder: Path, rows: int | None = None) -> None:
 
     FileNotFoundError, ConnectionError or ValueError as loading, fetching and generating say it.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / f".{Path(task.dataset).name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with alone(folder, Path(task.dataset).name):
         try:
             task.load_dataset([folder]) if rows else task.find_dataset(folder)
         except FileNotFoundError:
@@ -31,6 +32,16 @@ def prepare(task: Task, folder: Path, rows: int | None = None) -> None:
                 raise
             task.unpack(folder)
             task.load_dataset([folder])
+
+
+@contextmanager
+def alone(folder: Path, name: str) -> Iterator[None]:
+    """No other process of this machine is in here, for this folder and name; any is where the folder cannot be written."""
+    with ExitStack() as held:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            fcntl.flock(held.enter_context(open(folder / f".{name}.lock", "w")), fcntl.LOCK_EX)
+        yield
 
 
 def main() -> None:

@@ -11,6 +11,8 @@ from eval.sweep.attempt import Attempt, Job, Outcome, is_finished, stop_file
 from eval.sweep.claims import Claim, Claims, Watch
 from eval.sweep.engines import Engine, Handle
 
+PAUSE = 60  # seconds before what died is taken up again, and as many more each time: a full disk may be full for a while
+
 
 class Screen(Protocol):
     """Is told what happens."""
@@ -29,6 +31,7 @@ class Sweep:
         self.waiting = [*jobs]
         self.running: dict[Handle, Job] = {}
         self.elsewhere: list[Job] = []  # claimed by somebody else, or by an attempt that is not known to be gone
+        self.resting: dict[Job, float] = {}  # died, and are not taken up again before this moment
         self.ended: dict[str, Outcome] = {}  # by unit
         self.deaths: Counter[str] = Counter()  # by job
         self.void: set[Path] = set()  # claims that do not hold
@@ -37,7 +40,7 @@ class Sweep:
     def run(self) -> bool:
         """Whether every job is finished."""
         self._forget_failures()
-        while self.running or (not self.stop and (self.waiting or self.elsewhere)):
+        while self.running or (not self.stop and (self.waiting or self.elsewhere or self.resting)):
             if self.stop:
                 self.waiting += [self.running.pop(handle) for handle in self.engine.drop([*self.running])]
             self._submit()
@@ -45,7 +48,7 @@ class Sweep:
             for handle in [handle for handle in self.running if handle.done()]:
                 self._take(self.running.pop(handle), outcome_of(handle))
             self._look_elsewhere()
-            self.screen.look(self.running.values(), self.waiting, self.elsewhere)
+            self.screen.look(self.running.values(), [*self.waiting, *self.resting], self.elsewhere)
         return not self.stop and all(outcome.kind == "finished" for outcome in self.ended.values())
 
     def _claims(self, job: Job) -> Claims:
@@ -94,7 +97,10 @@ class Sweep:
         return "free" if claim.path in self.void else claim.state
 
     def _look_elsewhere(self) -> None:
-        jobs, self.elsewhere = self.elsewhere, []
+        """Takes up what others have left, and what has died and rested, unless it is held: by a process that saves, say."""
+        rested = [job for job, until in self.resting.items() if until <= self.engine.clock()]
+        self.resting = {job: until for job, until in self.resting.items() if job not in rested}
+        jobs, self.elsewhere = [*self.elsewhere, *rested], []
         for job in jobs:
             self.waiting[:0] = self._free(job)
 
@@ -104,10 +110,9 @@ class Sweep:
             self.elsewhere.append(job)
         elif outcome.kind == "died":
             self.deaths[job.folder] += 1
-            again = self.deaths[job.folder] <= self.retries
-            self.screen.ended(job, outcome, again)
-            if again:
-                self.elsewhere.append(job)  # its claim may be held for a while: by a process that saves, or on a lost machine
+            if self.deaths[job.folder] <= self.retries:
+                self.resting[job] = self.engine.clock() + PAUSE * self.deaths[job.folder]
+                self.screen.ended(job, outcome, True)
             else:
                 self._end(job, Outcome("failed", f"died {self.deaths[job.folder]} times, {outcome.reason}"))
         elif outcome.kind == "stopped":

@@ -11,12 +11,10 @@ TAIL = 2**16  # bytes: many lines of metrics and an evaluation of every seed
 
 def progress(folder: Path) -> str:
     """Phase, step and last score of the newest run in a job's folder, in words; "" before it has a record."""
-    paths = sorted(folder.glob("*/*.jsonl"), key=lambda path: path.stat().st_mtime_ns)
-    if not paths:
+    try:
+        lines = last_lines(max(folder.glob("*/*.jsonl"), key=lambda path: path.stat().st_mtime_ns))
+    except (ValueError, FileNotFoundError):  # there is none, or it is being deleted
         return ""
-    with open(paths[-1], "rb") as file:
-        file.seek(max(0, paths[-1].stat().st_size - TAIL))
-        lines = file.read().split(b"\n")[:-1]
     place, unit, scores = "", "", dict[int, float]()
     for line in lines:
         try:
@@ -28,3 +26,9 @@ def progress(folder: Path) -> str:
         if entry.get("kind") == "evaluation":
             scores[entry["seed"]], unit = record.score(entry), "" if "score" in entry else " %"
     return place + (f", {'score' if not unit else 'success'} {fmean(scores.values()):.0f}{unit}" if scores else "")
+
+
+def last_lines(path: Path) -> list[bytes]:
+    with open(path, "rb") as file:
+        file.seek(max(0, path.stat().st_size - TAIL))
+        return file.read().split(b"\n")[:-1]

@@ -21,9 +21,9 @@ class Screen:
 
     def __init__(self, jobs: Sequence[Job], runs: Path, slots: int):
         self.runs, self.slots, self.terminal = runs, slots, sys.stderr.isatty()
-        self.claims, self.failed = Claims(runs), list[str]()
+        self.claims, self.failures = Claims(runs), list[str]()
         self.total, self.mean = sum(len(job.seeds) for job in jobs), mean_hours(jobs)
-        self.done = 0  # runs of one seed
+        self.done, self.failed = 0, 0  # runs of one seed
         self.spent, self.foreseen = 0.0, 0.0  # hours of the finished ones, as they were and as they had been expected
         self.drawn = -REFRESH
         form = "{percentage:3.0f}%|{bar:25}| {desc}"
@@ -35,10 +35,11 @@ class Screen:
         """An attempt, or a job that others had."""
         words = ", ".join(filter(None, (f"{job}: {outcome.kind}", outcome.reason)))
         if again:
-            return self.say(f"{words}; it is taken up again")
+            return self.say(f"{words}; it is taken up again after a pause")
         self.done += len(job.seeds)
         if outcome.kind == "failed":
-            self.failed.append(f"{words}; see {self.runs / job.folder}")
+            self.failed += len(job.seeds)
+            self.failures.append(f"{words}; see {self.runs / job.folder}")
         else:
             claims = [claim.facts for unit in job.units if (claim := self.claims.last(unit))]
             took = max((facts["ended"] - facts["since"] for facts in claims if "ended" in facts), default=0.0) / 3600
@@ -64,7 +65,7 @@ class Screen:
         since = {job: claim.facts["since"] for job, claim in claims.items() if claim and claim.state == "running"}
         others = sum(len(job.seeds) for job in elsewhere)
         words = [f"{self.done} of {self.total} runs", self.time_left(since, [*waiting, *(claims.keys() - since.keys())])]
-        words += [f"{len(self.failed)} failed"] * bool(self.failed) + [f"{others} with others"] * bool(others)
+        words += [f"{self.failed} failed"] * bool(self.failed) + [f"{others} with others"] * bool(others)
         self.bar.set_description_str(", ".join(filter(None, words)))
         shown = [f"  {job}: {progress(self.runs / job.folder) or 'starts'}" for job in since]
         for line, text in zip(self.lines, [*shown, *[""] * len(self.lines)], strict=False):

@@ -4,10 +4,12 @@ import json
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 from tabulate import tabulate
 
 from envs.command import Parser
+from envs.files.whole import replaced
 from eval.sweep.attempt import Job
 from eval.sweep.claims import FOLDER, SILENCE, Claim, Claims, alive, place
 from eval.sweep.progress import progress
@@ -17,13 +19,17 @@ PLAN = ".plan"
 
 def write_plan(runs: Path, sweep: str, command: str, jobs: list[Job]) -> None:
     """What a sweep is about to do, for whoever asks later."""
-    path = runs / FOLDER / f"{sweep}{PLAN}"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        json.dumps(
-            {"sweep": sweep, "command": command, "created": time.time(), "units": [u for job in jobs for u in job.units]}
-        )
-    )
+    plan = {"sweep": sweep, "command": command, "created": time.time(), "units": [unit for job in jobs for unit in job.units]}
+    with replaced(runs / FOLDER / f"{sweep}{PLAN}") as whole:
+        whole.write_text(json.dumps(plan))
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """What `write_plan` wrote; ValueError names a file that is not whole."""
+    try:
+        return dict(json.loads(path.read_text()))
+    except (ValueError, TypeError):
+        raise ValueError(f"{path}: no plan of a sweep; delete it") from None
 
 
 def lives(claim: Claim) -> bool:
@@ -37,9 +43,7 @@ def lives(claim: Claim) -> bool:
 def status(runs: Path) -> str:
     """The newest sweep's progress, every run under way, and what failed."""
     claims = [*Claims(runs).all()]
-    plans = sorted(
-        (json.loads(path.read_text()) for path in (runs / FOLDER).glob(f"*{PLAN}")), key=lambda plan: plan["created"]
-    )
+    plans = sorted(map(read_plan, (runs / FOLDER).glob(f"*{PLAN}")), key=lambda plan: plan["created"])
     if not plans:
         raise ValueError(f"{runs}: no sweep has begun here")
     plan, known = plans[-1], {claim.facts["unit"]: claim for claim in claims}

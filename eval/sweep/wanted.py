@@ -1,16 +1,20 @@
 """What a sweep is asked for: cells that tables lack, a grid, or a file of commands; and of that, what no record has yet."""
 
+import difflib
 import hashlib
 import json
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr
 from functools import cache
+from io import StringIO
 from itertools import chain, product
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
+from envs.command import in_words
 from eval.config.command_line import parse
 from eval.config.config import Config
 from eval.results.record import Run
@@ -41,6 +45,22 @@ def of_tables(
             kept = all(not keep[key] or getattr(gap, key[:-1]) in keep[key] for key in ("methods", "tasks"))
             if seeds and kept:
                 yield Wanted(bare(shlex.split(gap.command)[len(COMMAND) :]), seeds, f"table {name}")
+
+
+def refuse_absent(
+    names: Sequence[str], runs: Sequence[Run], benches: Sequence[Bench], preset: str, keep: dict[str, Collection[Any]]
+) -> None:
+    """ValueError for a method or task to `keep` that no line of the tables has."""
+    results = [from_records(name, runs, benches, preset) for name in names]
+    gaps = [gap for result in results for gap in result.gaps()]
+    configs = [run.start["config"] for result in results for line in result.lines for cell in line.cells for run in cell.runs]
+    for key, field in (("methods", "method"), ("tasks", "task")):
+        there = dict.fromkeys([*(getattr(gap, field) for gap in gaps), *(config[field] for config in configs)])
+        for name in keep[key]:
+            if name not in there:
+                near = difflib.get_close_matches(name, there, n=3)
+                hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(filter(None, there)) or 'none'}"
+                raise ValueError(f"--{key} {name}: no line of table {' or '.join(names)} has it; {hint}")
 
 
 class Recorded(NamedTuple):
@@ -112,11 +132,26 @@ def values(setting: str) -> list[list[str]]:
 
 def of_file(path: Path) -> Iterator[Wanted]:
     """A command, or its options, on each line; `#` begins a comment."""
-    for line in path.read_text().splitlines():
-        words = shlex.split(line, comments=True)
-        options = tuple(words[len(COMMAND) :] if words[: len(COMMAND)] == COMMAND else words)
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        with named(f"{path} line {number}"):
+            words = shlex.split(line, comments=True)
+            options = tuple(words[len(COMMAND) :] if words[: len(COMMAND)] == COMMAND else words)
+            seeds = config_of(options).seeds if options else ()
         if options:
-            yield Wanted(bare(options), config_of(options).seeds, path.name)
+            yield Wanted(bare(options), seeds, path.name)
+
+
+@contextmanager
+def named(place: str) -> Iterator[None]:
+    """What is refused in here is refused by a ValueError that names the place; so is what a parser would print as it exits."""
+    said = StringIO()
+    try:
+        with redirect_stderr(said):
+            yield
+    except (ValueError, OSError, ImportError) as error:
+        raise ValueError(f"{place}: {in_words(error)}") from None
+    except SystemExit:
+        raise ValueError(f"{place}: {said.getvalue().strip().removeprefix('error: ')}") from None
 
 
 def bare(words: Iterable[str]) -> tuple[str, ...]:

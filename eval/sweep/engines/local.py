@@ -1,5 +1,6 @@
 """A pool on this machine: one run on each of its slots, which differ in the environment that their runs see (the GPU)."""
 
+import os
 import time
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -7,6 +8,12 @@ from queue import SimpleQueue
 from typing import Any
 
 from eval.sweep.attempt import Attempt, Outcome
+
+
+def environments(slots: int, gpus: int) -> list[dict[str, str]]:
+    """What the runs of each slot see: one of the GPUs that this process sees, by the name that it has here."""
+    names = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(gpus)))).split(",")
+    return [{"CUDA_VISIBLE_DEVICES": names[slot % gpus].strip()} if gpus else {} for slot in range(slots)]
 
 
 class Local:

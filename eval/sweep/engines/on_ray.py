@@ -11,6 +11,7 @@ try:
 except ImportError:
     raise ImportError("Ray is not installed: pip install -c constraints.txt -e '.[ray]'") from None
 
+from envs.files.whole import replaced
 from eval.results import record
 from eval.sweep.attempt import CODE, Attempt, Outcome
 
@@ -64,8 +65,8 @@ class Task:
         outcome, records = self.future.result()
         for place, content in records.items():
             if not (self.runs / place).exists():
-                (self.runs / place).parent.mkdir(parents=True, exist_ok=True)
-                (self.runs / place).write_bytes(content)
+                with replaced(self.runs / place) as whole:
+                    whole.write_bytes(content)
         return outcome
 
 

@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,14 +54,13 @@ class Queued:
         self.attempt = attempt
 
     def __call__(self) -> Outcome:
-        self.over, outcomes = threading.Event(), list[Outcome]()
-        self.thread = threading.Thread(target=lambda: outcomes.append(self.attempt(over=self.over.is_set)))
-        self.thread.start()
-        self.thread.join()
-        return outcomes[0]
+        self.over = threading.Event()
+        with ThreadPoolExecutor(1) as pool:
+            self.outcome = pool.submit(self.attempt, over=self.over.is_set)
+            return self.outcome.result()
 
     def checkpoint(self) -> submitit.helpers.DelayedSubmission:
         """Called by submitit when Slurm announces the end: returns once the run has saved, to be queued again."""
         self.over.set()
-        self.thread.join()
+        self.outcome.exception()  # waits, whatever comes of it
         return submitit.helpers.DelayedSubmission(Queued(self.attempt))

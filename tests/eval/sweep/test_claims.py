@@ -1,13 +1,16 @@
 """Claims: one owner, whoever tries; given up when the owner is gone."""
 
+import errno
 import os
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from eval.sweep.claims import SILENCE, Claims, Watch, identity, started
+from eval.sweep.attempt import Attempt
+from eval.sweep.claims import SILENCE, Claim, Claims, Watch, identity, started
 
 
 @pytest.fixture
@@ -38,6 +41,56 @@ def test_two_who_find_a_claim_abandoned_do_not_both_take_its_place(claims):
 def test_a_job_s_claims_are_held_together_or_not_at_all(claims):
     assert claims.take(["b"], bool, {})
     assert claims.take(["a", "b"], left, {}) is None
+    assert claims.last("a").state == "left"
+
+
+@pytest.fixture
+def full_disk(monkeypatch):
+    """Has no room for what a claim says, two times."""
+    refusals, say = iter([True, True]), Claim.say
+
+    def without_room(claim, **facts):
+        if next(refusals, False):
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return say(claim, **facts)
+
+    monkeypatch.setattr(Claim, "say", without_room)
+    monkeypatch.setattr("eval.sweep.claims.HEARTBEAT", 0.0)
+
+
+def test_a_claim_is_given_back_once_the_disk_has_room(claims, full_disk):
+    claims.take(["a"], bool, {}).give_back(state="left", reason="no room")
+    assert claims.last("a").facts["reason"] == "no room"
+
+
+def test_an_attempt_whose_run_cannot_begin_gives_its_claim_back(claims, full_disk, probes, tmp_path, monkeypatch):
+    def work(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Attempt, "_work", work)
+    (job,) = probes(1)
+    with pytest.raises(OSError, match="No space left"):
+        Attempt(job, tmp_path, "one")()
+    assert claims.last(*job.units).state == "left"
+
+
+def test_claims_of_a_folder_that_was_deleted_need_not_be_given_back(claims):
+    hold = claims.take(["a"], bool, {})
+    shutil.rmtree(claims.folder)
+    hold.give_back(state="left")
+
+
+def test_what_was_taken_before_taking_failed_is_given_back(claims, full_disk, monkeypatch):
+    create = claims._create
+
+    def fail_for_b(unit, *rest):
+        if unit == "b":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return create(unit, *rest)
+
+    monkeypatch.setattr(claims, "_create", fail_for_b)
+    with pytest.raises(OSError, match="No space left"):
+        claims.take(["a", "b"], left, {})
     assert claims.last("a").state == "left"
 
 

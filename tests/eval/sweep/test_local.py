@@ -19,6 +19,11 @@ from eval.sweep.drive import ask_to_stop
 from eval.sweep.status import status
 
 
+@pytest.fixture(autouse=True)
+def no_pause(monkeypatch):
+    monkeypatch.setattr("eval.sweep.drive.PAUSE", 0)
+
+
 def told(folder: Path) -> dict:
     """What a reader gets of each run, by its configuration."""
     runs = [record.read(path) for path in record.find(folder)]

@@ -3,6 +3,7 @@
 import threading
 import time
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -22,6 +23,23 @@ def test_a_record_comes_home_from_a_machine_that_does_not_see_the_folder(tmp_pat
     (tmp_path / "job" / "seen.jsonl").write_bytes(b"ours")
     assert Task(future, tmp_path).result().kind == "finished"
     assert [path.read_bytes() for path in record.find(tmp_path)] == [b"theirs", b"ours"]
+
+
+def test_a_record_whose_way_home_breaks_off_comes_whole_another_time(tmp_path, monkeypatch):
+    from eval.sweep.engines.on_ray import Task
+
+    def break_off(path, content):
+        with open(path, "wb") as file:
+            file.write(content[:3])
+        raise KeyboardInterrupt
+
+    future: Future = Future()
+    future.set_result((Outcome("finished"), {"job/run/record.jsonl": b"theirs"}))
+    with monkeypatch.context() as dying, pytest.raises(KeyboardInterrupt):
+        dying.setattr(Path, "write_bytes", break_off)
+        Task(future, tmp_path).result()
+    Task(future, tmp_path).result()
+    assert (tmp_path / "job" / "run" / "record.jsonl").read_bytes() == b"theirs"
 
 
 @pytest.mark.torture

@@ -2,11 +2,13 @@
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 
 from eval.sweep.attempt import Job, Outcome
-from eval.sweep.claims import Claims, identity
+from eval.sweep.claims import FOLDER, Claims, identity
+from eval.sweep.progress import progress
 from eval.sweep.screen import Screen
 from eval.sweep.status import status, write_plan
 
@@ -54,6 +56,26 @@ def test_without_a_terminal_a_line_for_each_thing_that_happens(under_way, tmp_pa
     one, two = capsys.readouterr().err.strip().splitlines()
     assert one.endswith("DFP, num_elites 2 lift seed 0: finished in 1.0 h (1 of 3)")
     assert two.endswith("DFP, num_elites 2 lift seed 2: failed, loss is nan (2 of 3)")
+
+
+def test_a_run_that_is_deleted_meanwhile_has_no_progress(tmp_path, monkeypatch):
+    monkeypatch.setattr(Path, "glob", lambda *_: iter([tmp_path / "run" / "record.jsonl"]))
+    assert progress(tmp_path) == ""
+
+
+def test_a_plan_is_whole_and_a_torn_one_of_earlier_is_named(tmp_path, monkeypatch):
+    def break_off(path, text):
+        path.write_bytes(text[:9].encode())
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "write_text", break_off)
+    with pytest.raises(KeyboardInterrupt):
+        write_plan(tmp_path, "one", "python -m eval.sweep 1", JOBS)
+    assert not (tmp_path / FOLDER / "one.plan").exists()
+    (tmp_path / FOLDER).mkdir(exist_ok=True)
+    (tmp_path / FOLDER / "two.plan").write_bytes(b'{"sweep": ')
+    with pytest.raises(ValueError, match=r"two\.plan: no plan of a sweep; delete it"):
+        status(tmp_path)
 
 
 def test_status_knows_from_the_files_alone(under_way, tmp_path):

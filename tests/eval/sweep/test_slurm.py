@@ -10,9 +10,36 @@ from eval.results import record
 from eval.sweep.drive import ask_to_stop
 
 pytest.importorskip("submitit")
-pytestmark = pytest.mark.torture
 
 
+def test_what_fails_in_a_job_is_said_as_it_is():
+    from eval.sweep.engines.on_slurm import Queued
+
+    def attempt(over):
+        raise OSError("No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        Queued(attempt)()
+
+
+def test_a_job_whose_time_is_over_is_queued_again_when_its_run_has_saved():
+    from eval.sweep.engines.on_slurm import Queued
+
+    saved = []
+
+    def attempt(over):
+        while not over():
+            time.sleep(0.01)
+        saved.append(True)
+
+    queued = Queued(attempt)
+    threading.Thread(target=queued, daemon=True).start()
+    while not hasattr(queued, "outcome"):
+        time.sleep(0.01)
+    assert queued.checkpoint() and saved
+
+
+@pytest.mark.torture
 def test_a_job_that_reaches_its_time_limit_saves_and_is_queued_again(probes, sweep, tmp_path):
     from eval.sweep.engines.on_slurm import OnSlurm
 

@@ -49,6 +49,22 @@ def test_a_file_of_commands_is_read_as_the_shell_would(tmp_path):
     assert [line.seeds for line in lines] == [(3, 4), (1,)]
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--method dpf", "unknown method 'dpf'; did you mean dfp"),
+        ("--sedes 1", "unknown option '--sedes', did you mean --seeds"),
+        ("--task 'can", "No closing quotation"),
+        ("--task ./none.py", "none.py"),
+    ],
+)
+def test_a_bad_line_of_a_file_is_named(line, said, tmp_path, capsys):
+    (tmp_path / "commands.txt").write_text(f"--task can\n\n{line}\n")
+    with pytest.raises(ValueError, match=f"commands.txt line 3: .*{said}"):
+        [*wanted.of_file(tmp_path / "commands.txt")]
+    assert capsys.readouterr().err == ""
+
+
 def test_what_a_finished_record_has_is_not_asked_for_again(tiny):
     _, run = tiny("--seeds", "0", "2")
     options = tuple(run.start["command"].split()[3:])
@@ -119,9 +135,21 @@ def test_an_engine_is_imported_when_it_is_asked_for_and_a_missing_one_is_a_line(
         ("1 --set a=1", "--set is for a grid"),
         ("11", "unknown table '11'"),
         ("--methods dfp --tasks lift --seeds 1-x", "a number, or a range as 0-4"),
+        ("--methods dfp --tasks lift --seeds 4-0", "--seeds 4-0: it ends before it begins; write 0-4"),
+        ("1 --methods dpf", "--methods dpf: no line of table 1 has it; did you mean dfp"),
+        ("1 2 --methods zzz", "no line of table 1 or 2 has it; there are bfn, qc-bfn"),
+        ("1 --tasks cube-dobule-task2", "--tasks cube-dobule-task2: no line of table 1 has it; did you mean cube-double-task2"),
+        ("--from x --seeds 0-4", "--seeds: a line of x has its own"),
+        ("--from x --preset laptop", "--preset: a line of x has its own"),
+        ("1 --gpus 4", "--gpus: is for --engine ray or slurm, and this sweep has --engine local"),
+        ("1 --hours 3", "--hours: is for --engine slurm"),
+        ("1 --slurm a=b", "--slurm: is for --engine slurm"),
+        ("1 --address foo", "--address: is for --engine ray"),
+        ("1 --engine ray --parallel 4", "--parallel: is for --engine local"),
+        ("1 --engine slurm --gpus 0.5", "Slurm gives whole ones"),
         ("--methods dpf --tasks lift", "did you mean dfp"),
     ],
 )
 def test_what_makes_no_sweep_is_refused_in_a_line(words, said):
     with pytest.raises(ValueError, match=said):
-        main(words.split())
+        main([*words.split(), "--dry-run"])
