@@ -2,7 +2,7 @@
 
     python -m eval.sweep quick --methods dfp mvp                            what the table lacks of these methods
     python -m eval.sweep 1 2 --preset paper --dry-run                       what would run, and what it costs
-    python -m eval.sweep --methods dfp mvp --tasks lift can --seeds 0-4 --set algo.num_elites=1,2,4
+    python -m eval.sweep --methods dfp mvp-top-k --tasks lift can --seeds 0-4 --set algo.num_elites=1,2,4
     python -m eval.sweep --from commands.txt                                lines of `python -m eval.run ...`
     python -m eval.sweep status                                             from another terminal
 
@@ -49,7 +49,8 @@ def parse(arguments: list[str]) -> Namespace:
     what = parser.add_argument_group("what to run")
     what.add_argument("tables", nargs="*", metavar="TABLE", help=f"what it lacks: of {', '.join(NAMES)}")
     what.add_argument("--preset", choices=PRESETS, help=f"default: {DEFAULT_PRESET}; the paper's size is paper")
-    what.add_argument("--methods", nargs="+", default=[], help="of a grid, or of the tables only these")
+    methods_help = "of a grid, also as RULE+BACKBONE (fql+shortcut, dfp+./nets.py); or of the tables only these"
+    what.add_argument("--methods", nargs="+", default=[], help=methods_help)
     what.add_argument("--tasks", nargs="+", default=[], help="of a grid, or of the tables only these")
     what.add_argument("--seeds", nargs="+", default=[], help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)")
     what.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE,...", help="options of every run of a grid")

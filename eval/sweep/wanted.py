@@ -116,8 +116,14 @@ def of_grid(
 ) -> Iterator[Wanted]:
     """Every method on every task with every combination of settings, `name=value,value`."""
     for method, task, chosen in product(methods, tasks, [*product(*map(values, settings))]):
-        options = ("--method", method, "--task", task, *common, *chain(*chosen))
+        options = (*policy(method), "--task", task, *common, *chain(*chosen))
         yield Wanted(options, tuple(seeds), "grid")
+
+
+def policy(method: str) -> tuple[str, ...]:
+    """The options that name a method, or a learning rule and a backbone as `fql+shortcut` or `dfp+./nets.py`."""
+    algo, plus, backbone = method.partition("+")
+    return ("--algo", algo, "--backbone", backbone) if plus else ("--method", method)
 
 
 def values(setting: str) -> list[list[str]]:
@@ -125,6 +131,8 @@ def values(setting: str) -> list[list[str]]:
     name, equals, text = setting.partition("=")
     if not (name and equals and text):
         raise ValueError(f"--set {setting}: write name=value or name=value,value,...")
+    if name in ("method", "algo", "backbone", "task", "seeds", "preset"):
+        raise ValueError(f"--set {setting}: what runs on what is said by --methods, --tasks, --seeds and --preset")
     flag = name.replace("_", "-")
     switch = {"true": [f"--{flag}"], "false": [f"--no-{flag}"]}
     return [switch.get(value, [f"--{flag}", *value.split()]) for value in text.split(",")]

@@ -97,6 +97,21 @@ def test_a_table_s_runs_are_listed_by_record():
     ]
 
 
+def test_a_method_may_be_a_rule_and_a_backbone_in_a_file_too(tmp_path):
+    nets = tmp_path / f"nets_{tmp_path.name}.py"
+    nets.write_text(
+        "from dataclasses import dataclass\nfrom backbones.flow import Flow\n@dataclass(frozen=True)\nclass Mine(Flow): ...\n"
+    )
+    jobs = wanted.jobs(wanted.of_grid(["dfp", "fql+shortcut", f"dfp+{nets}"], ["probe-chain"], [0], [], []), [], NOTHING, 1)
+    assert [job.method for job in jobs] == ["dfp", "fql-shortcut", f"dfp-{nets}"]
+    assert len({job.units for job in jobs}) == 3
+
+
+def test_what_runs_is_not_said_by_settings():
+    with pytest.raises(ValueError, match="--set seeds=3: what runs on what is said by --methods, --tasks, --seeds"):
+        wanted.values("seeds=3")
+
+
 @pytest.mark.parametrize("setting", ["algo.num_elites", "=3", "algo.num_elites="])
 def test_a_setting_without_name_or_value_is_refused(setting):
     with pytest.raises(ValueError, match="write name=value"):
