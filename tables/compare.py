@@ -13,6 +13,8 @@ from tables.render import render
 from tables.result import Cell, Line, Result
 from tables.sources.runs import files
 
+TITLE = "Ours and theirs: success rate (%), or what else the task is scored by."
+
 
 def compared(ours: Sequence[Entry], theirs: Sequence[Entry], method: str | None) -> Result:
     """A line for each of ours and each of theirs on the same task: the method called `method`, else the same one, else all."""
@@ -29,7 +31,7 @@ def compared(ours: Sequence[Entry], theirs: Sequence[Entry], method: str | None)
         if not chosen:
             notes.append(f"{a.name} on {a.task}, {a.phase}: nothing to compare with")
     columns = ("ours", "against", "theirs", *COLUMNS)
-    return Result("compare", "Success rate (%), ours and theirs.", columns, tuple(lines), tuple(notes), decimals=(1, 1))
+    return Result("compare", TITLE, columns, tuple(lines), tuple(notes), decimals=(1, 1))
 
 
 def ground(a: Entry, b: Entry) -> list[str]:

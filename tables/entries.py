@@ -10,7 +10,7 @@ from eval.config.methods import METHODS
 from eval.results.record import PHASES, Run
 from tables import published
 from tables.cells import build
-from tables.own import is_own
+from tables.own import column_of, is_own
 from tables.result import Cell, Number
 from tables.sources.means_file import holds_means, read_means
 from tables.sources.protocols import protocol_of
@@ -39,6 +39,11 @@ class Entry:
         return self.cell.numbers[0]
 
     @property
+    def from_outside(self) -> bool:
+        """Whether its task is none of the suite's."""
+        return any(map(is_own, self.cell.runs))
+
+    @property
     def name(self) -> str:
         return self.label if self.origin == "printed" else f"{self.label} ({self.preset})"
 
@@ -59,15 +64,13 @@ def of_files(files: Sequence[Path], mixed: bool = False) -> list[Entry]:
 
 
 def of_runs(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
-    """Every method, variant, preset, task and phase in the records, as cells."""
+    """Every method, variant, preset, task and phase in the records, as cells. A task from outside has its data in its name."""
     kinds: dict[tuple[str, ...], list[Run]] = defaultdict(list)
     for run in runs:
-        if is_own(run):  # nobody else has its task; tables/own.py has it
-            continue
-        config = run.start["config"]
-        kinds[config["method"], config["preset"], config["protocol"], repr(sorted(config["changes"].items()))].append(run)
+        config, own = run.start["config"], column_of(run) if is_own(run) else ""
+        kinds[config["method"], config["preset"], config["protocol"], repr(sorted(config["changes"].items())), own].append(run)
     found = []
-    for (method, preset, protocol, _), group in kinds.items():
+    for (method, preset, protocol, _, own), group in kinds.items():
         config = group[0].start["config"]
         tasks = sorted({run.start["config"]["task"] for run in group})
         phases = PHASES if protocol == "offline-to-online" else PHASES[:1]
@@ -80,7 +83,7 @@ def of_runs(runs: Sequence[Run], mixed: bool = False) -> list[Entry]:
                 noted = replace(cell, notes=(*cell.notes, *result.notes))
                 origin: Origin = "imported" if preset == "imported" else "ours"
                 source = str(group[0].path) if origin == "imported" else ""
-                found.append(Entry(method, row.label, preset, task, protocol, phase, noted, origin, source))
+                found.append(Entry(method, row.label, preset, own or task, protocol, phase, noted, origin, source))
     return [entry for entry in found if entry.number.mean is not None or entry.cell.notes]
 
 

@@ -70,11 +70,11 @@ def leaderboard(public: Path, ours: Sequence[Entry], phase: str | None = None, f
 
 
 def groups(public: Path, ours: Iterable[Entry]) -> list[Group]:
-    """What others published, with those of our runs that follow the same protocol; then our other runs."""
+    """What others published, with those of our runs that follow the same protocol; then our other runs on the suite's tasks."""
     apart: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     joined: dict[str, list[Entry]] = defaultdict(list)
     known = protocols(public)
-    for entry in (entry for entry in ours if entry.number.mean is not None):
+    for entry in (entry for entry in ours if entry.number.mean is not None and not entry.from_outside):
         protocol = followed(entry, known)
         if protocol:
             joined[protocol.name].append(entry)

@@ -1,13 +1,19 @@
 """Runs on tasks from outside: a table of what there is, by what the task is scored by."""
 
+import csv
+import io
 import json
 from pathlib import Path
 
 import pytest
+import scipy.stats
 
 from eval.results.record import read
+from tables.__main__ import main
+from tables.entries import of_runs
 from tables.figures.curves import common, points, rows_of
 from tables.figures.figure import write_figure
+from tables.leaderboard import leaderboard
 from tables.rules import conflict
 from tables.sources.runs import files, load
 
@@ -69,3 +75,22 @@ def test_returns_are_drawn_and_not_averaged_with_success(returns, write_run, tmp
 def test_without_such_runs_the_table_is_empty(tables, write_run):
     write_run("a", {0: [1]}, preset="quick")
     assert tables("own", "--preset", "quick").startswith("No finished run on a task from outside. Preset quick.")
+
+
+def test_methods_are_compared_on_a_task_from_outside(returns, write_run, capsys):
+    ours, theirs = returns("a", {0: -5.0, 1: -7.0}), returns("b", {0: -1.0, 1: -4.0}, method="iql")
+    assert main(["compare", str(ours), "--against", str(theirs), "--format", "csv"]) == 0
+    rows = {(line["row"], line["column"]): line for line in csv.DictReader(io.StringIO(capsys.readouterr().out))}
+    row = "DFP (quick), gym:Reacher-v5 on r.npz, return, online"
+    expected = scipy.stats.ttest_ind([-5.0, -7.0], [-1.0, -4.0], equal_var=False)
+    assert (rows[row, "ours"]["mean"], rows[row, "against"]["text"]) == ("-6", "IQL (quick)")
+    assert (rows[row, "difference"]["mean"], rows[row, "p"]["text"]) == ("-3.5", f"{expected.pvalue:.3f}")
+
+
+def test_other_data_of_a_task_from_outside_are_another_task_and_no_leaderboard_has_it(returns, capsys):
+    ours, theirs = returns("a", {0: -5.0}), returns("b", {0: -1.0}, method="iql")
+    theirs.write_text(theirs.read_text().replace('"r.npz", "sha256": "r"', '"s.npz", "sha256": "s"'))
+    assert main(["compare", str(ours), "--against", str(theirs)]) == 0
+    assert "nothing to compare with" in capsys.readouterr().out
+    entries = of_runs(load([ours, theirs]))
+    assert len(entries) == 4 and not leaderboard(Path("nowhere"), entries)
