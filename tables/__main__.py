@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from envs.command import Parser, run_command
+from tables.added import pointed_out
 from tables.against import against_paper
 from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper
 from tables.costs import load_benches
@@ -22,7 +23,8 @@ from tables.headline import headline, nearest, with_deviations
 from tables.options import NEAREST_PRESET, add_options
 from tables.render import render, to_csv
 from tables.result import Result
-from tables.sources.runs import files, load
+from tables.sources.runs import files, load, places
+from tables.spec import TABLES
 
 COMMANDS = {
     "plan": "tables.plan",
@@ -52,11 +54,18 @@ def first_gap(result: Result) -> str:
     return f"\n\n{wanted}\n  {gaps[0].command}"
 
 
+def not_in_it(result: Result, folders: Sequence[Path]) -> str:
+    """Which finished runs on its tasks a table leaves out, so that nobody looks in vain for a run of one's own."""
+    ours = [folder for folder in folders if any(folder in (run.path, *run.path.parents) for run in result.left_out)]
+    return f"\n\n{pointed_out(result.left_out, map(str, ours))}" if result.left_out else ""
+
+
 def tables(arguments: list[str]) -> None:
     options = parse(arguments)
     if options.source == "paper":
         return show(list(map(from_paper, options.tables)), options.format, options.into)
-    found = files(options.runs)
+    folders, added = places(options.runs), files(options.added) if options.added else []
+    found = files([*folders, *options.added])
     runs, benches = load(found), load_benches(found)
     if options.against:
         presets = {name: options.preset or nearest(name, runs, benches, of_paper=True) for name in options.tables}
@@ -64,9 +73,9 @@ def tables(arguments: list[str]) -> None:
         if not options.preset:
             results = [with_deviations(result, presets[result.name]) for result in results]
         return show(results, options.format, options.into)
-    shown = (options.preset, options.mixed, options.published)
+    shown = (options.preset, options.mixed, options.published, [run for run in runs if run.path in added])
     results = [headline(name, runs, benches, *shown) for name in options.tables]
-    show(results, options.format, options.into)
+    show(results, options.format, options.into, folders)
     if options.all:
         from tables.figures import figure  # here, since pictures take a second to import
 
@@ -86,6 +95,15 @@ def parse(arguments: list[str]) -> Any:
         "--against", choices=("paper",), help="lay ours beside the paper's, with Welch's test of the difference"
     )
     parser.add_argument("--published", action="store_true", help="what the paper prints, in grey beside each number")
+    parser.add_argument(
+        "--with",
+        dest="added",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUNS",
+        help="a row for each method and variant in these folders or files that the table does not have, and how far it is from DFP",
+    )
     parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
     parser.add_argument("--preset", **NEAREST_PRESET)
     add_options(parser, "--runs", "--mixed", "--format")
@@ -96,7 +114,11 @@ def parse(arguments: list[str]) -> Any:
         raise ValueError(
             "--published is for our tables as text, markdown, latex or html; --against paper has more, also as csv"
         )
+    if options.added and (options.source == "paper" or options.against):
+        raise ValueError("--with adds rows to our tables, not to --source paper or --against paper")
     allowed, why = list(NAMES), ""
+    if options.added:
+        allowed, why = list(TABLES), "is not of success rates, so --with adds no row"
     if options.source == "paper":
         allowed, why = IN_PAPER, "is not in the paper"
     if options.against:
@@ -108,29 +130,29 @@ def parse(arguments: list[str]) -> Any:
     return options
 
 
-def show(results: Sequence[Result], format: str, into: Path | None) -> None:
-    """Print tables, or write them into a document."""
+def show(results: Sequence[Result], format: str, into: Path | None, folders: Sequence[Path] = ()) -> None:
+    """Print tables, or write them into a document. `folders` are those in which runs were looked for."""
     if into:
         for result in results:
             write_table(into, result.name, render(result, "markdown"))
     elif format == "csv":
         print(to_csv(results), end="")
     elif format == "text":
-        text = as_text(results)
+        text = as_text(results, folders)
         print(re.sub("‹.*?›", GREY, text) if sys.stdout.isatty() else text)
     else:
         print("\n\n".join(render(result, format) for result in results))
 
 
-def as_text(results: Sequence[Result]) -> str:
-    """Tables with the first of the commands that fill them; what several of them are to be told of comes once, at the end."""
+def as_text(results: Sequence[Result], folders: Sequence[Path] = ()) -> str:
+    """Tables with what they leave out and the first of the commands that fill them; what several of them are to be told of comes once, at the end."""
     under: dict[str, list[str]] = {}
     for result in results:
         for note in result.notes:
             under.setdefault(note, []).append(result.name)
     shared = {note: f"Tables {', '.join(names)}: {note}" for note, names in under.items() if len(names) > 1}
     own = [replace(result, notes=tuple(note for note in result.notes if note not in shared)) for result in results]
-    parts = [render(result, "text") + first_gap(result) for result in own]
+    parts = [render(result, "text") + not_in_it(result, folders) + first_gap(result) for result in own]
     legend = [LEGEND] * any(result.name in COMPARABLE for result in results)
     return "\n\n".join([*parts, *shared.values(), *legend])
 

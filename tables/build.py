@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from eval.results.record import Run
 from tables import cells, costs, own, published, settings
+from tables.added import with_rows
 from tables.result import Cell, Result
 from tables.spec import TABLES
 
@@ -42,13 +43,21 @@ def from_paper(name: str) -> Result:
     return cells.assemble(name, table, f"{table.title}. {published.SOURCE}.", rows, columns, grid, notes)
 
 
-def from_records(name: str, runs: Sequence[Run], benches: Sequence[costs.Bench], preset: str, mixed: bool = False) -> Result:
-    """A table as the records have it. `mixed` shows means that the rules refuse, with a footnote."""
+def from_records(
+    name: str,
+    runs: Sequence[Run],
+    benches: Sequence[costs.Bench],
+    preset: str,
+    mixed: bool = False,
+    added: Sequence[Run] = (),
+) -> Result:
+    """A table as the records have it. `mixed` shows means that the rules refuse, with a footnote; `added` are those of the runs
+    that have rows of their own in tables of success rates, where no row has them."""
     if name in OTHERS:
         return OTHERS[name].from_records(runs, benches, preset)
     if name == OWN:
         return own.build(runs, preset, mixed)
-    return cells.build(name, TABLES[name], runs, preset, mixed)
+    return cells.build(name, with_rows(TABLES[name], added, preset), runs, preset, mixed)
 
 
 def by_labels(result: Result) -> dict[frozenset[str], Cell]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from eval.results.record import Run, score
-from tables import rules
+from tables import added, rules
 from tables.commands import command
 from tables.result import Cell, Gap, Line, Number, Result
 from tables.spec import Column, Row, Table, belongs
@@ -14,7 +14,7 @@ from tables.spec import Column, Row, Table, belongs
 Found = Mapping[tuple[str, str, str, str], Sequence[Run]]  # by method, task, preset and protocol
 
 
-def build(name: str, table: Table, runs: Iterable[Run], preset: str = "paper", mixed: bool = False) -> Result:
+def build(name: str, table: Table, runs: Sequence[Run], preset: str = "paper", mixed: bool = False) -> Result:
     """The table that the records give. `mixed` shows means that the rules refuse, with a footnote."""
     found: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
     for run in runs:
@@ -24,6 +24,9 @@ def build(name: str, table: Table, runs: Iterable[Run], preset: str = "paper", m
     grid = [[cell(table, row, column, found, preset, mixed) for column in table.columns] for row in table.rows]
     single = [(column.label, i) for i, column in enumerate(table.columns) if len(column.tasks) == 1]
     notes = [note for label, i in single if (note := rules.unlike(label, (line[i] for line in grid)))]
+    if any(row.added for row in table.rows):
+        dfp = [cell(table, added.DFP, column, found, preset, mixed) for column in table.columns]
+        notes += added.differences(table.rows, grid, dfp)
     if table.tail:
         grid, told = with_moments(table, grid)
         notes += told
@@ -31,7 +34,8 @@ def build(name: str, table: Table, runs: Iterable[Run], preset: str = "paper", m
         grid = [[*line, rules.average(line)] for line in grid]
     columns = [column.label for column in table.columns] + ["Avg."] * table.average
     labels = [row.label for row in table.rows]
-    return assemble(name, table, f"{table.title}. Preset {preset}.", labels, columns, grid, notes)
+    result = assemble(name, table, f"{table.title}. Preset {preset}.", labels, columns, grid, notes)
+    return replace(result, left_out=tuple(added.left_out(table, runs, preset)))
 
 
 def assemble(
@@ -96,7 +100,7 @@ def missing(table: Table, row: Row, task: str, preset: str, seeds: Iterable[int]
     """The seeds that a cell lacks, if it lacks any."""
     have = set(seeds)
     lacking = tuple(seed for seed in range(table.seeds) if seed not in have)[: max(table.seeds - len(have), 0)]
-    if not lacking or preset == "imported":
+    if not lacking or preset == "imported" or row.added:
         return []
     fills = command(row, task, preset, table.protocol, lacking)
     return [Gap(fills, row.label, row.method, preset, task, table.protocol, lacking, table.seeds)]

@@ -11,7 +11,7 @@ from eval.config.methods import METHODS
 from eval.results.record import Run
 from tables import published
 from tables.result import Cell, Gap, Line, Number, Result
-from tables.spec import ALL_METHODS, TABLES, Table, belongs
+from tables.spec import ALL_METHODS, TABLES, Table, belongs, on_its_tasks
 
 TITLES = {"9": "Time of an online training step and of an action (ms)", "10": "Compute (hours)"}
 EXPERIMENTS = {
@@ -137,12 +137,7 @@ def experiment(run: Run, preset: str) -> str:
 def asks_for(table: Table, run: Run, preset: str) -> bool:
     """Whether a run, finished or not, is one of the table's."""
     config = run.start["config"]
-    tasks = {task for column in table.columns for task in column.tasks}
-    return (
-        (config["preset"], config["protocol"]) == (table.preset or preset, table.protocol)
-        and config["task"] in tasks
-        and any(belongs(config, row) for row in table.rows)
-    )
+    return on_its_tasks(config, table, preset) and any(belongs(config, row) for row in table.rows)
 
 
 def label(run: Run) -> str:

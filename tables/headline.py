@@ -14,6 +14,7 @@ from eval.config.methods import OFFLINE, ROBOMIMIC_DATA, TABLE_8, Values
 from eval.config.presets import PRESETS
 from eval.results.record import HARMLESS, NOT_OFFLINE, Run
 from tables import published
+from tables.added import ADDED, with_rows
 from tables.agreement import agreement
 from tables.build import COMPARABLE, IN_PAPER, by_labels, from_paper, from_records
 from tables.cells import build
@@ -41,13 +42,18 @@ def headline(
     preset: str | None = None,
     mixed: bool = False,
     beside: bool = False,
+    added: Sequence[Run] = (),
 ) -> Result:
-    """The table of a preset, or of the nearest one that has runs. `beside` lays the published numbers next to ours."""
+    """The table of a preset, or of the nearest one that has runs. `beside` lays the published numbers next to ours; `added` are
+    runs that have rows of their own where no row has them."""
     chosen = preset or nearest(name, runs, benches)
     make = from_records if preset else of_tasks_with_runs
-    result = make(name, runs, benches, chosen, mixed)
+    result = make(name, runs, benches, chosen, mixed, added)
     if not preset:
         result = with_deviations(result, chosen)
+    if added and not any(ADDED in label for label in (*result.columns, *(line.label for line in result.lines))):
+        nothing = f"No row was added: --with has no finished run of preset {chosen} on these tasks that no row has."
+        result = replace(result, notes=(*result.notes, nothing))
     if name in COMPARABLE and (said := agreement(result, TABLES[name].tasks_down, published.cells(name))):
         result = replace(result, notes=(*result.notes, said))
     return with_published(result) if beside and name in IN_PAPER else result
@@ -92,23 +98,31 @@ def completeness(result: Result, preset: str) -> tuple[bool, int]:
     return whole, 0 if whole else sum(map(sum, grid))
 
 
-def of_tasks_with_runs(name: str, runs: Sequence[Run], benches: Sequence[Bench], preset: str, mixed: bool = False) -> Result:
+def of_tasks_with_runs(
+    name: str,
+    runs: Sequence[Run],
+    benches: Sequence[Bench],
+    preset: str,
+    mixed: bool = False,
+    added: Sequence[Run] = (),
+) -> Result:
     """At a size that is not the paper's, a table of the tasks that its rows have runs of; else the paper's table."""
-    whole = from_records(name, runs, benches, preset, mixed)
+    whole = from_records(name, runs, benches, preset, mixed, added)
     if name not in COMPARABLE or preset == "paper":
         return whole
-    table = TABLES[name]
+    table = with_rows(TABLES[name], added, preset)
     tasks = tasks_with_runs(table, runs, preset)
     if not tasks:
         return whole
     of_paper = [task for column in table.columns for task in column.tasks]
-    missing, added = [task for task in of_paper if task not in tasks], [task for task in tasks if task not in of_paper]
-    if not missing and not added:
+    missing, others = [task for task in of_paper if task not in tasks], [task for task in tasks if task not in of_paper]
+    if not missing and not others:
         return whole
-    notes = [f"The paper's table does not have {', '.join(added)}."] * bool(added)
+    notes = [f"The paper's table does not have {', '.join(others)}."] * bool(others)
     seen = f"`python -m tables {name} --preset {preset}` shows the paper's tasks"
     notes += [f"No runs of {', '.join(missing)}; {seen}."] * bool(missing)
-    result = build(name, replace(table, columns=each(*tasks), average=False), runs, preset, mixed)
+    shown = with_rows(replace(table, columns=each(*tasks), average=False), added, preset)
+    result = build(name, shown, runs, preset, mixed)
     return replace(result, notes=(*result.notes, *notes), plan=tuple(whole.gaps()))
 
 

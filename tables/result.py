@@ -71,6 +71,8 @@ class Result:
     corner: str = "method"
     plan: tuple[Gap, ...] | None = None
     """What the whole table lacks, where not all of it is shown."""
+    left_out: tuple[Run, ...] = ()
+    """Finished runs of its preset on its tasks that belong to none of its lines, the newest first."""
 
     def gaps(self) -> list[Gap]:
         """Everything that is missing, each command once."""

@@ -18,6 +18,7 @@ class Row:
     label: str
     method: str
     changes: dict[str, Any] = field(default_factory=dict)
+    added: bool = False  # for runs that a reader has: nothing is asked for
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,13 @@ def belongs(config: dict[str, Any], row: Row) -> bool:
         and all(value(name) == wanted for name, wanted in row.changes.items())
         and not config["changes"].keys() - row.changes.keys()
     )
+
+
+def on_its_tasks(config: dict[str, Any], table: Table, preset: str) -> bool:
+    """Whether a run's configuration is of the table's preset, protocol and tasks."""
+    tasks = {task for column in table.columns for task in column.tasks}
+    alike = (config["preset"], config["protocol"]) == (table.preset or preset, table.protocol)
+    return alike and config["task"] in tasks
 
 
 def label_of(config: dict[str, Any]) -> str:

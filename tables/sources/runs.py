@@ -24,13 +24,17 @@ CONFIG = {
 }
 
 
-def files(given: list[Path] | None) -> list[Path]:
-    """What may hold results in these folders, which must exist, or in records/ and runs/ where they are: each file once."""
+def places(given: list[Path] | None) -> list[Path]:
+    """These files and folders, which must exist; where none are given, records/ and runs/ as far as they are there."""
     for path in given or ():
         if not path.exists():
             raise ValueError(f"{path}: no such file or folder")
-    folders = given or [path for path in (Path("records"), Path("runs")) if path.exists()]
-    every = [file for path in folders for file in ([path] if path.is_file() else within(path))]
+    return given or [path for path in (Path("records"), Path("runs")) if path.exists()]
+
+
+def files(given: list[Path] | None) -> list[Path]:
+    """What may hold results in these places: each file once."""
+    every = [file for path in places(given) for file in ([path] if path.is_file() else within(path))]
     return list({file.resolve(): file for file in every}.values())
 
 
