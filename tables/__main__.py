@@ -20,7 +20,7 @@ from tables.build import COMPARABLE, IN_PAPER, NAMES, check, from_paper
 from tables.costs import load_benches
 from tables.document import write_table
 from tables.headline import headline, nearest, with_deviations
-from tables.options import NEAREST_PRESET, add_options
+from tables.options import add_options
 from tables.render import render, to_csv
 from tables.result import Result
 from tables.sources.runs import files, load, places
@@ -79,7 +79,7 @@ def tables(arguments: list[str]) -> None:
     if options.all:
         from tables.figures import figure  # here, since pictures take a second to import
 
-        figure.write_figures(options.figures, figure.IN_PAPER, runs, options.preset or "paper")
+        figure.write_figures(options.figures, figure.IN_PAPER, runs, options.preset)
 
 
 def parse(arguments: list[str]) -> Any:
@@ -102,11 +102,10 @@ def parse(arguments: list[str]) -> Any:
         nargs="+",
         default=[],
         metavar="RUNS",
-        help="a row for each method and variant in these folders or files that the table does not have, and how far it is from DFP",
+        help="a row for each method and variant in these folders or files that the table does not have, and how far from DFP",
     )
     parser.add_argument("--into", type=Path, metavar="FILE", help="write to the table's place in this document, as markdown")
-    parser.add_argument("--preset", **NEAREST_PRESET)
-    add_options(parser, "--runs", "--mixed", "--format")
+    add_options(parser, "--runs", "--mixed", "--preset", "--format")
     options = parser.parse_args(arguments)
     if options.source == "paper" and options.against:
         raise ValueError("--source paper --against paper: the paper's numbers beside themselves; take one of the two")
@@ -123,7 +122,7 @@ def parse(arguments: list[str]) -> Any:
         allowed, why = IN_PAPER, "is not in the paper"
     if options.against:
         allowed, why = COMPARABLE, "has no success rates of the paper"
-    check(options.tables, allowed, why)
+    check(options.tables, allowed, why, options.preset)
     options.tables = allowed if options.all else options.tables
     if not options.tables:
         raise ValueError(f"name a table, of {', '.join(NAMES)}, or --all")
@@ -145,7 +144,8 @@ def show(results: Sequence[Result], format: str, into: Path | None, folders: Seq
 
 
 def as_text(results: Sequence[Result], folders: Sequence[Path] = ()) -> str:
-    """Tables with what they leave out and the first of the commands that fill them; what several of them are to be told of comes once, at the end."""
+    """Tables, the runs that they leave out, and the first of the commands that fill them; what several of them are to be told
+    of comes once, at the end."""
     under: dict[str, list[str]] = {}
     for result in results:
         for note in result.notes:

@@ -69,10 +69,13 @@ def by_labels(result: Result) -> dict[frozenset[str], Cell]:
     }
 
 
-def check(names: Sequence[str], allowed: Sequence[str], why: str = "") -> None:
-    """ValueError for a table that there is not, or not for this."""
+def check(names: Sequence[str], allowed: Sequence[str], why: str = "", preset: str | None = None) -> None:
+    """ValueError for a table that there is not, or not for this, or not of this preset."""
     for name in names:
         if name not in NAMES:
             raise ValueError(f"unknown table '{name}'; there are {', '.join(NAMES)}")
         if name not in allowed:
             raise ValueError(f"table {name} {why}; there are {', '.join(allowed)}")
+        only = TABLES[name].preset if name in TABLES else None
+        if preset and only and preset != only:
+            raise ValueError(f"--preset {preset}: table {name} is of preset {only}")

@@ -1,20 +1,21 @@
 """The table of tasks from outside: every method that has finished runs on them, a column for each task and its data."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 from eval.results.record import PHASES, Run, scored_by
 from tables import cells
-from tables.result import Result
+from tables.result import Cell, Result
 from tables.spec import Column, Row, Table, label_of
 
 TITLE = "Tasks from outside, at the end of each phase"
 
 
 def build(runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
-    """All that there is of a preset; changes that all runs have are in the title, the others in the label of a row."""
+    """All that there is of a preset, in each phase that any run has; changes that all runs have are in the title, the others in
+    the label of a row."""
     own = [run for run in runs if is_own(run) and run.status == "finished" and run.start["config"]["preset"] == preset]
     shared = shared_changes(own)
     said = ", ".join(f"{name} {value}" for name, value in shared.items())
@@ -26,17 +27,18 @@ def build(runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
         TITLE,
         tuple(Row(text, config["method"], config["changes"]) for text, config in sorted(rows.items())),
         tuple(Column(text, (found[0].start["config"]["task"],)) for text, found in columns.items()),
-        phases=tuple(phase for phase in PHASES if all(phase in phases_of(run) for run in own)) or PHASES,
-        seeds=max((len(run.start["config"]["seeds"]) for run in own), default=0),
+        phases=tuple(phase for phase in PHASES if any(phase in phases_of(run) for run in own)) or PHASES,
+        seeds=most_seeds(own),
         decimals=(1, 1),
     )
 
-    def cell(row: Row, column: Column) -> Any:
+    def cell(row: Row, column: Column) -> Cell:
         found: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
         for run in columns[column.label]:
             config = run.start["config"]
             found[config["method"], config["task"], preset, table.protocol].append(run)
-        return replace(cells.cell(table, row, column, found, preset, mixed), gaps=())
+        phases = [replace(table, phases=(phase,)) for phase in table.phases]
+        return joined([cells.cell(one, row, column, found, preset, mixed) for one in phases])
 
     title = f"{TITLE if own else 'No finished run on a task from outside'}. Preset {preset}{f' with {said}' if said else ''}."
     grid = [[cell(row, column) for column in table.columns] for row in table.rows]
@@ -63,6 +65,25 @@ def shared_changes(runs: Sequence[Run]) -> dict[str, Any]:
 def label(run: Run, shared: dict[str, Any]) -> str:
     config = run.start["config"]
     return label_of(config | {"changes": {name: value for name, value in config["changes"].items() if name not in shared}})
+
+
+def joined(phases: Sequence[Cell]) -> Cell:
+    """One cell of those of each phase: a run without an online phase counts in the other one. Nobody asks for more seeds."""
+    return Cell(
+        tuple(number for cell in phases for number in cell.numbers),
+        next((cell.word for cell in phases if cell.word), ""),
+        phases[0].wanted,
+        tuple({id(run): run for cell in phases for run in cell.runs}.values()),
+        tuple(dict.fromkeys(note for cell in phases for note in cell.notes)),
+    )
+
+
+def most_seeds(runs: Iterable[Run]) -> int:
+    """How many seeds the method has that has most of them on one task, in however many runs."""
+    seeds: dict[tuple[str, str], set[int]] = defaultdict(set)
+    for run in runs:
+        seeds[label(run, {}), column_of(run)].update(run.start["config"]["seeds"])
+    return max(map(len, seeds.values()), default=0)
 
 
 def phases_of(run: Run) -> set[str]:

@@ -12,6 +12,7 @@ from tables.options import add_options
 from tables.rates import Rates
 from tables.result import Gap
 from tables.sources.runs import files, load
+from tables.spec import ANY_PRESET
 
 
 def hours(gap: Gap, rates: Rates) -> tuple[float | None, str]:
@@ -49,12 +50,13 @@ def show(gaps: Sequence[Gap], runs: Sequence[Run], benches: Sequence[Bench]) -> 
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables plan", description=__doc__)
     parser.add_argument("tables", nargs="+", metavar="TABLE", help=f"of {', '.join(NAMES)}")
-    add_options(parser, "--runs", "--preset")
+    parser.add_argument("--preset", choices=ANY_PRESET, help="of the runs to count (default: paper, or the table's only one)")
+    add_options(parser, "--runs")
     parser.add_argument("--shell", action="store_true", help="print the commands alone, one a line")
     options = parser.parse_args(arguments)
-    check(options.tables, NAMES)
+    check(options.tables, NAMES, preset=options.preset)
     found = files(options.runs)
     runs, benches = load(found), load_benches(found)
-    results = [from_records(name, runs, benches, options.preset) for name in options.tables]
+    results = [from_records(name, runs, benches, options.preset or "paper") for name in options.tables]
     gaps = {gap.command: gap for result in results for gap in result.gaps()}
     print("\n".join(gaps) if options.shell else show(list(gaps.values()), runs, benches))

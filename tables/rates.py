@@ -11,6 +11,13 @@ from tables import published
 from tables.costs import Bench, update_ms
 
 Steps = tuple[int, int]  # offline, online
+SIZES = {
+    *("width", "depth", "batch_size", "num_critics", "num_generated", "num_candidates"),
+    *("best_of", "target_best_of", "updates_per_step"),
+}
+"""What makes a step longer, also of the critic (`critic_width`)."""
+SHORTEST = 0.1  # of the steps wanted: how a shorter run begins and ends is too much of it to be scaled
+PROBE = "probe-"  # tasks that take no time to simulate
 
 
 class Took(NamedTuple):
@@ -21,6 +28,7 @@ class Took(NamedTuple):
     hours: float
     device: str
     changed: bool  # whether it has other steps than its preset
+    resized: bool  # whether its steps are larger or smaller ones
 
 
 class Rates:
@@ -33,9 +41,10 @@ class Rates:
             if run.status == "finished" and run.seconds and "offline_from" not in run.start:  # else of one phase alone
                 config = run.start["config"]
                 steps = config.get("offline_steps", 0) + config.get("online_steps", 0)
-                hours = run.seconds / len(config["seeds"]) / 3600
-                other = not config["changes"].keys().isdisjoint(("offline_steps", "online_steps"))
-                one = Took(config["task"], steps, hours, str(run.start.get("device")), other)
+                hours, device = run.seconds / len(config["seeds"]) / 3600, str(run.start.get("device"))
+                names = {name.rpartition(".")[2].removeprefix("critic_") for name in config["changes"]}
+                changed, resized = (not names.isdisjoint(those) for those in (("offline_steps", "online_steps"), SIZES))
+                one = Took(config["task"], steps, hours, device, changed, resized)
                 self.took[config["method"], config["preset"], config["protocol"]].append(one)
 
     def devices(self) -> list[str]:
@@ -45,7 +54,7 @@ class Rates:
 
     def usual(self, gpu: bool, method: str, task: str, preset: str, protocol: str, steps: Steps | None = None) -> float | None:
         """`hours`, the median over GPUs, or over processors; of runs where there are any, else of updates alone."""
-        ran = {one.device for one in self.took[method, preset, protocol] if steps or not one.changed}
+        ran = {one.device for one in self.alike(method, task, preset, protocol, steps)}
         own = [device for device in self.devices() if device.startswith("cpu") != gpu]
         own = [device for device in own if device in ran] or own
         known = [found for device in own if (found := self.hours(device, method, task, preset, protocol, steps)) is not None]
@@ -56,12 +65,21 @@ class Rates:
     ) -> float | None:
         """Of one seed on a device: the median of runs of its method, on its task if there are any, scaled by its `steps` where
         they are given; else its updates alone, with the steps of Table 5 where none are given."""
-        alike = [one for one in self.took[method, preset, protocol] if one.device == device and (steps or not one.changed)]
+        alike = [one for one in self.alike(method, task, preset, protocol, steps) if one.device == device]
         on_task = [one for one in alike if one.task == task]
         scaled = [one.hours * (sum(steps) / one.steps if steps and one.steps else 1) for one in on_task or alike]
         if scaled:
             return statistics.median(scaled)
         return self.updates(device, method, preset, protocol, steps)
+
+    def alike(self, method: str, task: str, preset: str, protocol: str, steps: Steps | None) -> list[Took]:
+        """Runs of a method that tell of one on a task: of a probe only where the task is one. Where steps are given they are
+        not much shorter, and of other sizes only where there are no others; else both are the preset's."""
+        own = [one for one in self.took[method, preset, protocol] if task.startswith(PROBE) or not one.task.startswith(PROBE)]
+        sized = [one for one in own if not one.resized]
+        if not steps:
+            return [one for one in sized if not one.changed]
+        return [one for one in sized or own if one.steps >= SHORTEST * sum(steps)]
 
     def updates(self, device: str, method: str, preset: str, protocol: str, steps: Steps | None) -> float | None:
         """The updates of one seed; None for a method that was not timed."""

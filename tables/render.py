@@ -128,8 +128,8 @@ def body(result: Result, style: Style) -> list[list[str]]:
 def cell_text(cell: Cell, decimals: tuple[int, int], symbols: Mapping[str, str], style: Style) -> str:
     """Its word or its numbers, how many seeds there are where not as many as wanted, and its footnotes' symbols."""
     numbers = style.escape(" → ").join(number_text(number, decimals, style) for number in cell.numbers)
-    known = any(number.mean is not None for number in cell.numbers)
-    n = min((number.n for number in cell.numbers), default=0)
+    known = [number.n for number in cell.numbers if number.mean is not None]
+    n = min(known, default=0)
     seeds = f"({n}/{cell.wanted})" if n and cell.wanted and n != cell.wanted else ""
     marks = "".join(symbols[note] for note in cell.notes)
     beside = style.grey.format(cell_text(unmarked(cell.beside), decimals, {}, style)) if cell.beside else ""

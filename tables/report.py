@@ -24,7 +24,7 @@ from tables.figures.curves import rows_of
 from tables.figures.figure import FIGURES, write_figure
 from tables.headline import headline, nearest
 from tables.leaderboard import PUBLIC, leaderboard
-from tables.options import NEAREST_PRESET, add_options
+from tables.options import add_options
 from tables.render import Style, cell_text, footnotes, heading, number_text
 from tables.result import Cell, Line, Number, Result
 from tables.sources.runs import files, load
@@ -181,11 +181,10 @@ def page(data: dict[str, Any]) -> str:
 def main(arguments: list[str]) -> None:
     parser = Parser(prog="python -m tables report", description=__doc__)
     parser.add_argument("tables", nargs="*", metavar="TABLE", help=f"of {', '.join(NAMES)} (default: all)")
-    add_options(parser, "--runs", "--mixed")
-    parser.add_argument("--preset", **NEAREST_PRESET)
+    add_options(parser, "--runs", "--mixed", "--preset")
     parser.add_argument("--out", type=Path, metavar="FILE", default=Path("report.html"), help="default: report.html")
     options = parser.parse_args(arguments)
-    check(options.tables, NAMES)
+    check(options.tables, NAMES, preset=options.preset)
     found = files(options.runs)
     runs = under_way(load(found), options.runs or [Path("runs")])
     data = collect(options.tables or NAMES, runs, load_benches(found), options.preset, options.mixed)

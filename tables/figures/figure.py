@@ -15,10 +15,11 @@ from tables.figures.curves import points, rows_of
 from tables.figures.estimates import aggregates, improvements, profiles
 from tables.figures.style import check_suffix, save, style
 from tables.figures.success import online_curves, success_curves, time_curves
+from tables.headline import NEAREST, nearest, tasks_with_runs
 from tables.options import add_options
 from tables.rules import is_imported
 from tables.sources.runs import files, load
-from tables.spec import MAIN, TABLES, Row, cubes, label_of, rows
+from tables.spec import TABLES, Row, label_of, rows
 
 
 @dataclass(frozen=True)
@@ -29,44 +30,61 @@ class Figure:
     picture: Callable[[pd.DataFrame, Sequence[Row]], Picture]
     rows: tuple[Row, ...] = ()
     tasks: tuple[str, ...] = ()
-    in_paper: bool = False
+    table: str = ""  # the paper's table that has these rows and tasks
+
+
+def of_table(name: str, title: str, picture: Callable[[pd.DataFrame, Sequence[Row]], Picture]) -> Figure:
+    """One of the paper's figures: what one of its tables has, over steps."""
+    table = TABLES[name]
+    return Figure(title, picture, table.rows, tuple(task for column in table.columns for task in column.tasks), name)
 
 
 NAMED = rows(*METHODS)
-MAIN_TASKS = tuple(column.label for column in MAIN)
 FIGURES = {
-    "1": Figure("Success rate over training steps", success_curves, TABLES["1"].rows, MAIN_TASKS, in_paper=True),
-    "3": Figure("Backbone x top-K over the online phase", online_curves, TABLES["2"].rows, MAIN_TASKS, in_paper=True),
-    "4": Figure("Number of elites over the online phase", online_curves, TABLES["4"].rows, MAIN_TASKS, in_paper=True),
-    "5": Figure(
-        "Weight of the top-K loss over the online phase", online_curves, TABLES["3"].rows, cubes("quadruple"), in_paper=True
-    ),
+    "1": of_table("1", "Success rate over training steps", success_curves),
+    "3": of_table("2", "Backbone x top-K over the online phase", online_curves),
+    "4": of_table("4", "Number of elites over the online phase", online_curves),
+    "5": of_table("3", "Weight of the top-K loss over the online phase", online_curves),
     "curves": Figure("Success rate over training steps, of all that there is", success_curves),
     "time": Figure("Success rate over minutes of training, of all that there is", time_curves),
     "aggregates": Figure("IQM and mean over seeds and tasks", aggregates, NAMED),
     "profiles": Figure("Performance profiles", profiles, NAMED),
     "improvement": Figure("Probability of improvement of DFP", improvements, NAMED),
 }
-IN_PAPER = [name for name, figure in FIGURES.items() if figure.in_paper]
+IN_PAPER = [name for name, figure in FIGURES.items() if figure.table]
 """The paper's, of those that come from runs."""
 
 
-def write_figure(name: str, runs: Sequence[Run], path: Path, preset: str = "paper") -> None:
-    """A figure of the finished runs of a preset, into a png or pdf file; equal records give equal bytes.
+def write_figure(name: str, runs: Sequence[Run], path: Path, preset: str | None = None) -> str:
+    """A figure of the finished runs of a preset, or of the nearest one that has runs, into a png or pdf file; says of which.
+    Equal records give equal bytes.
 
     ValueError in one line for another kind of file, or when there is nothing to draw.
     """
     check_suffix(path)
-    figure, runs = FIGURES[name], with_imports(runs, preset)
+    figure = FIGURES[name]
+    preset, tasks = (preset, figure.tasks) if preset else nearest_to(figure, runs)
+    runs = with_imports(runs, preset)
     rows = (*figure.rows, *rows_of([run for run in runs if is_imported(run)])) if figure.rows else rows_of(runs)
     data = points(runs, rows, preset)
-    if figure.tasks:
-        data = data[data["task"].isin(figure.tasks)]
+    if tasks:
+        data = data[data["task"].isin(tasks)]
     if data.empty:
         raise ValueError(f"figure {name}: no finished run of preset {preset} belongs to it")
     path.parent.mkdir(parents=True, exist_ok=True)
     with style():
         save(figure.picture(data, rows), path)
+    return preset
+
+
+def nearest_to(figure: Figure, runs: Sequence[Run]) -> tuple[str, Sequence[str]]:
+    """The preset nearest to the paper's that has runs, and the tasks that they are of: for the paper's figures those of the
+    table, else all."""
+    if figure.table:
+        preset = nearest(figure.table, runs, [])
+        return preset, figure.tasks if preset == "paper" else tasks_with_runs(TABLES[figure.table], runs, preset)
+    found = {run.start["config"]["preset"] for run in runs if run.status == "finished"}
+    return next((preset for preset in NEAREST if preset in found), "paper"), ()
 
 
 def with_imports(runs: Sequence[Run], preset: str) -> list[Run]:
@@ -102,22 +120,25 @@ def main(arguments: list[str]) -> None:
     if options.out.suffix:
         if len(options.figures) > 1:
             raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")
-        return write_figure(options.figures[0], runs, options.out, options.preset)
+        return told(options.out, write_figure(options.figures[0], runs, options.out, options.preset))
     if not write_figures(options.out, options.figures, runs, options.preset):
         raise ValueError(f"no figure was drawn into {options.out}")
 
 
-def write_figures(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str) -> int:
+def told(path: Path, preset: str) -> None:
+    print(f"{path}: preset {preset}", file=sys.stderr)
+
+
+def write_figures(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str | None) -> int:
     """Figures as png and pdf files of a folder, how many; says which, and which are left out since no run belongs to them."""
     drawn = 0
     for name in names:
         for suffix in (".png", ".pdf"):
             path = folder / f"figure-{name}{suffix}"
             try:
-                write_figure(name, runs, path, preset)
+                told(path, write_figure(name, runs, path, preset))
             except ValueError as error:
                 print(f"left out: {error}", file=sys.stderr)
                 break
-            print(path, file=sys.stderr)
             drawn += 1
     return drawn

@@ -61,6 +61,9 @@ def test_every_table_of_the_paper_renders_in_every_format(tables, format):
         (["quick", "--source", "paper"], "table quick is not in the paper"),
         (["9", "--against", "paper"], "table 9 has no success rates of the paper"),
         (["compare"], "runs"),
+        (["small", "--preset", "laptop"], "--preset laptop: table small is of preset small"),
+        (["plan", "1", "small", "--preset", "laptop"], "--preset laptop: table small is of preset small"),
+        (["report", "qam", "--preset", "paper"], "--preset paper: table qam is of preset qam"),
     ],
 )
 def test_what_is_mistyped_is_refused_in_one_line(refused, arguments, words):

@@ -15,12 +15,14 @@ import scipy.stats
 
 from eval.config.methods import METHODS
 from eval.results.record import Run, find, read
+from tables.__main__ import main
 from tables.figures.curves import common, final_scores, points, rows_of, summary
 from tables.figures.diagnostics import by_set, run_picture, series
 from tables.figures.estimates import improvements
 from tables.figures.figure import FIGURES, write_figure
 from tables.figures.style import COLOURS, looks
 from tables.figures.success import online_curves, success_curves, time_curves
+from tables.sources.runs import files, load
 from tables.spec import TABLES, Row, rows
 
 ROOT = Path(__file__).parents[2]
@@ -309,3 +311,14 @@ def test_a_committed_record_has_its_picture(tmp_path):
     record, *_ = find(ROOT / "records")
     run_picture(read(record), tmp_path / "a.png")
     assert (tmp_path / "a.png").stat().st_size > 10_000
+
+
+def test_without_a_preset_a_figure_is_of_the_nearest_that_has_runs_and_of_their_tasks(tmp_path, write_run, tables, capsys):
+    for weight in (0.1, 0.5, 1.0, 5.0):
+        write_run(f"{weight}", {0: [1]}, preset="small", task="cube-single-task2", algo={"elite_weight": weight})
+    out = tmp_path / "one.png"
+    assert main(["figure", "5", "--runs", str(tmp_path), "--out", str(out)]) == 0
+    assert out.exists() and capsys.readouterr().err == f"{out}: preset small\n"
+    assert write_figure("curves", load(files([tmp_path])), tmp_path / "curves.png") == "small"
+    with pytest.raises(ValueError, match="figure 5: no finished run of preset small"):
+        write_figure("5", load(files([tmp_path])), out, "small")

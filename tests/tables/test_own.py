@@ -94,3 +94,21 @@ def test_other_data_of_a_task_from_outside_are_another_task_and_no_leaderboard_h
     assert "nothing to compare with" in capsys.readouterr().out
     entries = of_runs(load([ours, theirs]))
     assert len(entries) == 4 and not leaderboard(Path("nowhere"), entries)
+
+
+def test_a_run_without_an_online_phase_hides_nobody_s_online_numbers(returns, tables):
+    returns("a", {0: -5.0, 1: -7.0})
+    offline = returns("b", {0: -4.0}, method="iql")
+    lines = offline.read_text().splitlines(keepends=True)
+    offline.write_text("".join(line for line in lines if '"phase": "online"' not in line))
+    dfp, iql = tables("own", "--preset", "quick").splitlines()[4:6]
+    assert dfp.split("  ", 1)[1].split() == "-16.0 ± 1.4 → -6.0 ± 1.4".split()
+    assert iql.split("  ", 1)[1].split() == "-14.0 → - (1/2)".split()
+
+
+def test_seeds_of_several_runs_are_as_many_as_they_are(returns, tables):
+    for seed in range(2):
+        returns(f"a{seed}", {seed: -5.0 - seed})
+    returns("b", {0: -4.0}, method="iql")
+    text = tables("own", "--preset", "quick")
+    assert "-15.5 ± 0.7 → -5.5 ± 0.7\n" in text and "-14.0 → -4.0 (1/2)\n" in text

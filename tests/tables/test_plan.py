@@ -5,6 +5,9 @@ import re
 
 import pytest
 
+from eval.results.record import read
+from tables.rates import Rates
+
 
 def lines(text: str, method: str) -> list[list[str]]:
     return [re.split(r"  +", line) for line in text.splitlines() if line.startswith(method + "  ")]
@@ -89,3 +92,36 @@ def test_table_9_s_times_are_those_of_the_one_record_with_most_methods(tmp_path,
 @pytest.mark.parametrize("name", ["0", "table1", "paper"])
 def test_an_unknown_table_is_refused(refused, name):
     assert f"unknown table '{name}'; there are 1, 2" in refused("plan", name)
+
+
+@pytest.mark.parametrize(
+    "tiny",
+    [
+        {"task": "probe-chain"},
+        {"changes": {"offline_steps": 100_000}, "offline_steps": 100_000},  # a twentieth of those wanted
+    ],
+)
+def test_hours_are_not_those_of_probes_or_of_tiny_runs(write_run, tmp_path, tables, tiny):
+    path = write_run("a", {0: [1]}, seconds=36, **tiny)
+    assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"?"}
+    rates = Rates([read(path)], [])
+    known = rates.usual(False, "dfp", "lift", "paper", "offline-to-online", steps=(1_000_000, 1_000_000))
+    assert known is None, "nor where they are scaled by their steps"
+
+
+def test_hours_are_those_of_other_sizes_only_where_steps_are_given_and_nothing_else_is_known(write_run, tables):
+    paths = [write_run("a", {0: [1]}, seconds=36, changes={"algo.critic_depth": 1}, offline_steps=1000)]
+    assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"?"}
+    run = (False, "dfp", "lift", "paper", "offline-to-online", (1000, 0))
+    assert Rates(map(read, paths), []).usual(*run) == 0.01
+    paths.append(write_run("b", {0: [1]}, seconds=3600, offline_steps=1000))
+    assert Rates(map(read, paths), []).usual(*run) == 1
+
+
+def test_a_probe_s_hours_are_those_of_probes_and_a_tenth_of_the_steps_is_enough(write_run):
+    probe = write_run("a", {0: [1]}, seconds=3600, task="probe-chain")
+    part = write_run("b", {0: [1]}, seconds=3600, changes={"offline_steps": 200_000}, offline_steps=200_000)
+    rates = Rates(map(read, (probe, part)), [])
+    run = (False, "dfp", "probe-chain", "paper", "offline-to-online")
+    assert rates.usual(*run) == 1
+    assert rates.usual(False, "dfp", "lift", *run[3:], steps=(400_000, 0)) == 2
