@@ -12,18 +12,21 @@ from tables.options import add_options
 from tables.render import render
 from tables.result import Cell, Line, Result
 from tables.sources.runs import files
+from tables.spec import label_of
 
 TITLE = "Ours and theirs: success rate (%), or what else the task is scored by."
 
 
 def compared(ours: Sequence[Entry], theirs: Sequence[Entry], method: str | None) -> Result:
-    """A line for each of ours and each of theirs on the same task: the method called `method`, else the same one, else all."""
+    """A line for each of ours and each of theirs on the same task: the method called `method`, else the same one, else all. Of
+    a method's variants the one that is exactly it counts, if there is one."""
     lines, notes = [], [EXPLAINED, UNKNOWN]
     for a in ours:
         others = [b for b in theirs if (b.task, b.phase) == (a.task, a.phase)]
         others = [b for b in others if b.protocol == a.protocol] or others
         same = [b for b in others if b.method == (method or a.method)]
-        chosen = same or ([] if method else others)
+        exact = [b for b in same if b.label == (label_of({"method": method, "changes": {}}) if method else a.label)]
+        chosen = exact or same or ([] if method else others)
         for b in chosen:
             one = replace(a.cell, notes=(*a.cell.notes, *ground(a, b)))
             cells = (one, Cell(word=b.name), b.cell, *contrast(a.number, b.number))

@@ -5,6 +5,7 @@ Numbers of one protocol are in one table and may be compared; other protocols, p
 
 import math
 import re
+import sys
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -25,7 +26,7 @@ from tables.sources.runs import files
 from tables.spec import MAIN, ROBOMIMIC_TASKS, cubes
 from tables.stats import Array, Scores, bootstrap, interquartile_mean, mean
 
-PUBLIC = Path("records/public")
+PUBLIC = Path(__file__).parents[1] / "records" / "public"
 RESAMPLES = 2_000
 SHARED = {
     "nine-cubes": ("The paper's nine cube tasks", tuple(t for size in ("double", "triple", "quadruple") for t in cubes(size))),
@@ -199,11 +200,15 @@ def main(arguments: list[str]) -> None:
     parser.add_argument("families", nargs="*", metavar="FAMILY", help="as cube-double, nine-cubes, robomimic (default: all)")
     parser.add_argument("--phase", choices=("offline", "online"), help="at whose end (default: the protocol's last one)")
     parser.add_argument(
-        "--public", type=Path, default=PUBLIC, metavar="DIR", help=f"published results, with a {FILE} (default: {PUBLIC})"
+        "--public", type=Path, default=PUBLIC, metavar="DIR", help=f"published results, with a {FILE} (default: the checkout's)"
     )
     add_options(parser, "--runs", "--format")
     options = parser.parse_args(arguments)
+    if not (options.public / FILE).exists():
+        print(f"{options.public}: no {FILE}, so nothing that was published", file=sys.stderr)
     results = leaderboard(options.public, of_files(files(options.runs)), options.phase, options.families)
+    if not results:
+        raise ValueError("no published result and no finished run on the suite's tasks: no leaderboard")
     if options.format == "csv":
         print(to_csv(results), end="")
     else:

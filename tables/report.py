@@ -51,7 +51,6 @@ def collect(
     benches: Sequence[Bench],
     preset: str | None = None,
     mixed: bool = False,
-    public: Path = PUBLIC,
 ) -> dict[str, Any]:
     """All that the report shows, as plain values: tables that have records first, the leaderboard, figures, then every run."""
     chosen = {name: preset or nearest(name, runs, benches) for name in names}
@@ -64,7 +63,7 @@ def collect(
         "contrast": COLUMNS,
         "explained": EXPLAINED,
         "tables": [table(result, number) for result in results] + [table_of_runs(runs, number)],
-        "leaderboard": [board(result, number) for result in leaderboard(public, of_runs(runs))],
+        "leaderboard": [board(result, number) for result in leaderboard(PUBLIC, of_runs(runs))],
         "figures": [picture for one in presets for picture in pictures(runs, one)],
         "runs": [evidence(run) for run in runs],
     }

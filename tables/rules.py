@@ -136,7 +136,10 @@ def difference(a: Run, b: Run) -> str | None:
 
 
 def ground_difference(a: Run, b: Run) -> str | None:
-    """Whether two runs had different simulators or data. What differs by rounding alone (other processors) is the same."""
+    """Whether two runs had different simulators or data. What differs by rounding alone (other processors) is the same; what
+    an imported run had is not known, which is no difference."""
+    if is_imported(a) or is_imported(b):
+        return None
     if changed := changed_file(a, b):
         return changed
     data = [fact(run, "dataset", "sha256") for run in (a, b)]
@@ -182,7 +185,7 @@ def _config_difference(a: dict[str, Any], b: dict[str, Any]) -> str | None:
 
 def unlike(label: str, cells: Iterable[Cell]) -> str | None:
     """A note when the rows of one task's column were made on different ground."""
-    runs = [cell.runs[0] for cell in cells if cell.runs]
+    runs = [cell.runs[0] for cell in cells if cell.runs and not is_imported(cell.runs[0])]
     for other in runs[1:]:
         if where := ground_difference(runs[0], other):
             return f"{label}: not all rows are comparable, {runs[0].path} and {other.path} differ in {where}"

@@ -1,6 +1,8 @@
 """Lines of CSV files that others wrote: what every importer refuses, in one place."""
 
 import csv
+import difflib
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -8,9 +10,11 @@ from typing import TypeVar
 
 from eval.config.methods import METHODS
 from eval.results.record import PHASES
+from tables.spec import TABLES
 
 BY_LABEL = {method.label: name for name, method in METHODS.items()}
 """The names of methods that a file calls as the paper's tables do."""
+TASKS = sorted({task for table in TABLES.values() for column in table.columns for task in column.tasks})
 
 Line = TypeVar("Line")
 
@@ -18,8 +22,13 @@ Line = TypeVar("Line")
 def parsed(
     path: Path, required: Sequence[str], optional: Sequence[str], parse: Callable[[dict[str, str]], Line]
 ) -> Iterator[tuple[int, Line]]:
-    """Every line that `parse` makes something of, with its number; the others are named on stderr."""
+    """Every line that `parse` makes something of, with its number; the others are named on stderr, and so are tasks whose names
+    look mistyped, each once."""
+    asked: set[str] = set()
     for number, values in named(path, required, optional):
+        if (task := values["task"]) not in asked and (meant := likely(task)):
+            print(f"{path}, line {number}: task '{task}': did you mean {meant}?", file=sys.stderr)
+        asked.add(task)
         try:
             yield number, parse(values)
         except ValueError as error:
@@ -48,6 +57,23 @@ def read(path: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:
             return columns, [(lines.line_num, fields) for fields in lines if fields]
     except (csv.Error, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def likely(task: str) -> str:
+    """The task of our tables that a name probably means; nothing where it is one, or another goal, size or amount of one."""
+    known: dict[str, list[str]] = {}
+    for name in TASKS:
+        known.setdefault(without_numbers(name), []).append(name)
+    words = without_numbers(task)
+    if words in known:
+        return ""
+    near = difflib.get_close_matches(words, known, n=1, cutoff=0.88 if "-" in task else 0.7)
+    return difflib.get_close_matches(task, known[near[0]], n=1, cutoff=0)[0] if near else ""
+
+
+def without_numbers(task: str) -> str:
+    """A task's name without goals, sizes and amounts of data: of the suite's others none then looks like a mistyped one."""
+    return re.sub(r"-?\d+m?", "", task)
 
 
 def given(values: dict[str, str], required: Sequence[str]) -> None:

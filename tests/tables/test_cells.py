@@ -98,7 +98,7 @@ def test_of_two_runs_for_a_seed_the_later_one_counts_and_the_cell_says_so(write_
 
 def test_the_quick_table_has_its_own_preset(write_run, tables):
     write_run("a", {0: [1]}, preset="quick", task="lift")
-    assert "100.0 → 100.0 (1/3)" in tables("quick", "--preset", "paper")
+    assert "100.0 → 100.0 (1/3)" in tables("quick")
 
 
 def test_table_5_takes_its_values_from_the_newest_plain_run(write_run, tables):

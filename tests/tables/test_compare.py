@@ -99,3 +99,20 @@ def test_where_there_is_nothing_to_compare_that_is_said(write_run, capsys, refus
     assert "DFP (paper) on cube-single-task1, online: nothing to compare with" in capsys.readouterr().out
     (tmp_path / "empty").mkdir()
     assert "no finished run" in refused("compare", str(tmp_path / "empty"))
+
+
+def test_of_a_method_s_variants_the_exact_one_is_met(write_run, capsys, tmp_path):
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    eight = {"changes": {"algo.num_elites": 8}, "algo": {"num_elites": 8}}
+    for path in (write_run("a", SEEDS), write_run("b", SEEDS, **eight)):
+        path.rename(theirs / path.name)
+    own = write_run("c", SEEDS, method="fql-drifting")
+    for path, arguments, met in (
+        (write_run("d", SEEDS), (), "DFP (paper)"),
+        (write_run("e", SEEDS, **eight), (), "DFP, num_elites 8 (paper)"),
+        (own, ("--against-method", "dfp"), "DFP (paper)"),
+    ):
+        assert main(["compare", str(path), "--against", str(theirs), *arguments, "--format", "csv"]) == 0
+        lines = csv.DictReader(io.StringIO(capsys.readouterr().out))
+        assert [line["text"] for line in lines if line["column"] == "against"] == [met] * 2

@@ -2,8 +2,12 @@
 
 import pytest
 
+from eval.results.record import read
 from tables.__main__ import main
+from tables.result import Cell
+from tables.rules import unlike
 from tables.sources.csv_file import read_csv
+from tables.sources.lines import likely
 
 GOOD = """method,task,seed,phase,step,success
 dfp,cube-double-task2,0,online,20,0.75
@@ -99,3 +103,30 @@ def test_a_table_without_its_columns_is_named(tmp_path, capsys, text, words):
     (tmp_path / "theirs.csv").write_text(text)
     assert main(["1", "--runs", str(tmp_path)]) == 0
     assert f"left out: {tmp_path / 'theirs.csv'}: {words}" in capsys.readouterr().err
+
+
+def test_a_task_that_looks_mistyped_is_asked_about_once(path, capsys):
+    path.write_text(GOOD.replace("cube-double-task2,0", "cube-duble-task2,0"))
+    assert len(read_csv(path)) == 2
+    assert capsys.readouterr().err == f"{path}, line 2: task 'cube-duble-task2': did you mean cube-double-task2?\n"
+
+
+@pytest.mark.parametrize(
+    "task", ["cube-octuple-task1", "puzzle-4x4-100m-task1", "cube-single-noisy-task3", "antmaze-large-navigate-task1", "mine"]
+)
+def test_tasks_that_no_table_has_are_not_asked_about(task):
+    assert likely(task) == ""
+
+
+def test_what_an_import_does_not_say_is_no_difference(path, write_run, capsys):
+    ours = str(write_run("a", {0: [1], 1: [0]}))
+    assert main(["compare", ours, "--against", str(path)]) == 0
+    text = capsys.readouterr().out
+    assert "DFP (imported)" in text and "differs in" not in text
+
+
+def test_rows_beside_an_import_are_still_compared_with_each_other(path, write_run):
+    (theirs, *_), other = read_csv(path), {"sha256": "other"}
+    runs = [theirs, read(write_run("a", {0: [1]})), read(write_run("b", {0: [1]}, dataset=other))]
+    assert "differ in dataset (sha256 same, other)" in unlike("lift", [Cell(runs=(run,)) for run in runs])
+    assert unlike("lift", [Cell(runs=(run,)) for run in runs[:2]]) is None

@@ -154,3 +154,12 @@ def test_the_report_has_the_leaderboard(published):
     shown = board(published["leaderboard-cube-double-qam"], {})
     assert all(line["method"] == line["label"] for line in shown["lines"])
     assert [column.get("task", "") for column in shown["columns"]][1:-2] == [f"cube-double-task{i}" for i in range(1, 6)]
+
+
+def test_published_results_are_the_checkout_s_wherever_one_stands_and_where_there_are_none_that_is_said(tmp_path, capsys):
+    assert boards.PUBLIC == PUBLIC
+    with pytest.raises(SystemExit):
+        main(["leaderboard", "--public", str(tmp_path), "--runs", str(tmp_path)])
+    none, nothing = capsys.readouterr().err.splitlines()
+    assert none == f"{tmp_path}: no protocols.toml, so nothing that was published"
+    assert nothing == "error: no published result and no finished run on the suite's tasks: no leaderboard"

@@ -19,6 +19,7 @@ from eval.config.command_line import parse
 from eval.results import record
 from eval.running.rollout import Episode
 from eval.sweep.claims import Claims
+from tables import report
 from tables.__main__ import main
 from tables.build import NAMES
 from tables.commands import again
@@ -29,8 +30,10 @@ EVIL = "<img src=x onerror=document.title='pwned'></script><!--"
 
 
 @pytest.fixture
-def write_report(tmp_path):
-    """Writes the report of the test's folder, or of another, and gives its text and its data."""
+def write_report(tmp_path, monkeypatch):
+    """Writes the report of the test's folder, or of another, and gives its text and its data, without published results, which
+    take seconds."""
+    monkeypatch.setattr(report, "PUBLIC", tmp_path)
 
     def write(*arguments: str, runs: Path = tmp_path) -> tuple[str, dict]:
         path = tmp_path / "report.html"
