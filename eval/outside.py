@@ -5,7 +5,7 @@
 its instance is called so. It may not remember what it saw: episodes run side by side.
 
 The episodes are those of the suite's own policies: the same resets, time limit and timing of success. They leave a record,
-which tables take: `python -m tables compare RECORD --against records --against-method dfp`.
+which tables take: `python -m tables small --with RECORD` gives it a row and its difference to DFP.
 """
 
 import shlex
@@ -29,10 +29,8 @@ from envs.physics import physics_fingerprint
 from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.results.folder import RECORD, new_folder
 from eval.results.provenance import commit, device_name, versions
-from eval.results.record import PHASES, SCHEMA, Writer, score, scored_by
+from eval.results.record import OUTSIDE, PHASES, SCHEMA, Writer, score, scored_by
 from eval.running.rollout import Evaluator, outcomes
-
-PRESET = "outside"  # what records have in the place of a preset's name
 
 
 class Outside:
@@ -69,7 +67,7 @@ def describe(options: Namespace, task: Task) -> dict[str, Any]:
         "method": tidy(options.policy),
         "algo": {"name": tidy(options.policy)},
         "backbone": {"name": ""},
-        "preset": PRESET,
+        "preset": OUTSIDE,
         "protocol": options.protocol,
         "seeds": options.seeds,
         "offline_steps": 0,
@@ -130,7 +128,7 @@ def main() -> None:
     rows += [["mean", f"{fmean(scores):.1f}", total]] * (len(rows) > 1)
     print(tabulate(rows, ["seed", scored_by(start), "episodes"], disable_numparse=True))
     print(f"\nrecord: {writer.path}")
-    print(f"beside ours: python -m tables compare {shlex.quote(str(writer.path))} --against records --against-method dfp")
+    print(f"beside ours: python -m tables small --with {shlex.quote(str(writer.path))}")
 
 
 if __name__ == "__main__":

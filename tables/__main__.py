@@ -24,7 +24,7 @@ from tables.options import add_options
 from tables.render import render, to_csv
 from tables.result import Result
 from tables.sources.runs import files, load, places
-from tables.spec import TABLES
+from tables.spec import TABLES, belongs
 
 COMMANDS = {
     "plan": "tables.plan",
@@ -55,9 +55,11 @@ def first_gap(result: Result) -> str:
 
 
 def not_in_it(result: Result, folders: Sequence[Path]) -> str:
-    """Which finished runs on its tasks a table leaves out, so that nobody looks in vain for a run of one's own."""
-    ours = [folder for folder in folders if any(folder in (run.path, *run.path.parents) for run in result.left_out)]
-    return f"\n\n{pointed_out(result.left_out, map(str, ours))}" if result.left_out else ""
+    """Which finished runs on its tasks no table has, so that nobody looks in vain for a run of one's own."""
+    rows = [row for table in TABLES.values() for row in table.rows]
+    runs = [run for run in result.left_out if not any(belongs(run.start["config"], row) for row in rows)]
+    ours = [folder for folder in folders if any(folder in (run.path, *run.path.parents) for run in runs)]
+    return f"\n\n{pointed_out(runs, map(str, ours))}" if runs else ""
 
 
 def tables(arguments: list[str]) -> None:

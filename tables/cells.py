@@ -17,11 +17,13 @@ Found = Mapping[tuple[str, str, str, str], Sequence[Run]]  # by method, task, pr
 def build(name: str, table: Table, runs: Sequence[Run], preset: str = "paper", mixed: bool = False) -> Result:
     """The table that the records give. `mixed` shows means that the rules refuse, with a footnote."""
     found: dict[tuple[str, str, str, str], list[Run]] = defaultdict(list)
+    preset = table.preset or preset
     for run in runs:
         config = run.start["config"]
-        found[config["method"], config["task"], config["preset"], config["protocol"]].append(run)
-    preset = table.preset or preset
-    grid = [[cell(table, row, column, found, preset, mixed) for column in table.columns] for row in table.rows]
+        own = preset if rules.is_from_elsewhere(run) else config["preset"]
+        found[config["method"], config["task"], own, config["protocol"]].append(run)
+    how = [phase_by_phase if row.added else cell for row in table.rows]
+    grid = [[of(table, row, c, found, preset, mixed) for c in table.columns] for row, of in zip(table.rows, how, strict=True)]
     single = [(column.label, i) for i, column in enumerate(table.columns) if len(column.tasks) == 1]
     notes = [note for label, i in single if (note := rules.unlike(label, (line[i] for line in grid)))]
     if any(row.added for row in table.rows):
@@ -76,6 +78,19 @@ def cell(table: Table, row: Row, column: Column, found: Found, preset: str, mixe
     numbers = tuple(Number(rates=by_task) if refused else rules.summarise(by_task) for by_task in rates)
     word = "refused" if refused else ""
     return Cell(numbers, word, table.seeds, used, tuple(rules.remarks(used) + notes), tuple(gaps))
+
+
+def phase_by_phase(table: Table, row: Row, column: Column, found: Found, preset: str, mixed: bool = False) -> Cell:
+    """The same of each phase by itself: a run without one of them counts in the other."""
+    cells = [cell(replace(table, phases=(phase,)), row, column, found, preset, mixed) for phase in table.phases]
+    return Cell(
+        tuple(number for one in cells for number in one.numbers),
+        next((one.word for one in cells if one.word), ""),
+        table.seeds,
+        tuple({id(run): run for one in cells for run in one.runs}.values()),
+        tuple(dict.fromkeys(note for one in cells for note in one.notes)),
+        tuple({gap.command: gap for one in cells for gap in one.gaps}.values()),
+    )
 
 
 def with_moments(table: Table, grid: list[list[Cell]]) -> tuple[list[list[Cell]], list[str]]:

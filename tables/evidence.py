@@ -25,7 +25,7 @@ def evidence(run: Run) -> dict[str, Any]:
         "reason": str((run.end or {}).get("reason") or ""),
         "seconds": run.seconds,
         "command": str(start.get("command") or ""),
-        "again": "" if rules.is_imported(run) else again(config),
+        "again": "" if rules.is_imported(run) or rules.is_from_elsewhere(run) else again(config),
         "config": config,
         "about": {key: value for key, value in start.items() if key not in ("kind", "schema", "command", "config")},
         "strips": strips(run),

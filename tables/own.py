@@ -37,8 +37,7 @@ def build(runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
         for run in columns[column.label]:
             config = run.start["config"]
             found[config["method"], config["task"], preset, table.protocol].append(run)
-        phases = [replace(table, phases=(phase,)) for phase in table.phases]
-        return joined([cells.cell(one, row, column, found, preset, mixed) for one in phases])
+        return replace(cells.phase_by_phase(table, row, column, found, preset, mixed), gaps=())
 
     title = f"{TITLE if own else 'No finished run on a task from outside'}. Preset {preset}{f' with {said}' if said else ''}."
     grid = [[cell(row, column) for column in table.columns] for row in table.rows]
@@ -65,17 +64,6 @@ def shared_changes(runs: Sequence[Run]) -> dict[str, Any]:
 def label(run: Run, shared: dict[str, Any]) -> str:
     config = run.start["config"]
     return label_of(config | {"changes": {name: value for name, value in config["changes"].items() if name not in shared}})
-
-
-def joined(phases: Sequence[Cell]) -> Cell:
-    """One cell of those of each phase: a run without an online phase counts in the other one. Nobody asks for more seeds."""
-    return Cell(
-        tuple(number for cell in phases for number in cell.numbers),
-        next((cell.word for cell in phases if cell.word), ""),
-        phases[0].wanted,
-        tuple({id(run): run for cell in phases for run in cell.runs}.values()),
-        tuple(dict.fromkeys(note for cell in phases for note in cell.notes)),
-    )
 
 
 def most_seeds(runs: Iterable[Run]) -> int:

@@ -2,6 +2,8 @@
 
 import csv
 import io
+import re
+from pathlib import Path
 
 import pytest
 import scipy.stats
@@ -79,3 +81,17 @@ def test_where_there_is_no_row_to_add_that_is_said(write_run, mine, tables, refu
     assert "table 9 is not of success rates, so --with adds no row" in refused("9", "--with", folder)
     assert "--with adds rows to our tables, not to --source paper" in refused("1", "--source", "paper", "--with", folder)
     assert "nowhere: no such file or folder" in refused("small", "--with", "nowhere")
+
+
+def test_a_policy_trained_elsewhere_has_a_row_at_any_preset(write_run, tables, mine):
+    write_run("a", {0: [1, 1], 1: [1, 0]}, **LIFT)
+    theirs = mine("b", {0: [0, 1], 1: [0, 0]}, method="mine.py:act", preset="outside", algo={"name": "mine.py:act"})
+    (path,) = Path(theirs).iterdir()
+    path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if '"offline", "step"' not in line))
+    text = tables("small", "--with", theirs)
+    assert re.search(r"mine.py:act \(added\) .* - → 25.0 ± 35 ", text) and "mine.py:act (added) -50.0 from" in text
+
+
+def test_what_another_table_has_is_not_pointed_out(write_run, tables):
+    write_run("a", {0: [1]}, algo={"elite_weight": 5.0, "num_elites": 4}, changes={"algo.elite_weight": 5.0}, **LIFT)
+    assert "not in it" not in tables("small"), "Table 3 has it"
