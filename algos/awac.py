@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.critic import Value, pessimistic
 from algos.select import advantage_weights
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,7 @@ class AWAC(ActorCritic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.value_samples < 0:
-            raise ValueError(f"algo.value_samples {self.value_samples}: must not be negative")
+        refuse_negative(self, "algo.inverse_temperature", "algo.value_samples")
 
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
         value = {} if self.value_samples else {"value": Value(obs_dim, self.critic_width, self.critic_depth)}

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from algos.critic import Critic, chunk_return, td_target
-from backbones.base import Backbone, Info, Network, Noise, names, normal, option
+from backbones.base import Backbone, Info, Network, Noise, names, normal, option, refuse_negative
 from backbones.nets import lowered
 
 Phase = Literal["offline", "online"]
@@ -107,8 +107,7 @@ class Algorithm(ABC):
             raise ValueError(f"algo.learning_rate {self.learning_rate}: must be > 0")
         if not 0 < self.final_rate <= 1:
             raise ValueError(f"algo.final_rate {self.final_rate}: a share in (0, 1]; 1 keeps the learning rate")
-        if self.max_grad_norm < 0:
-            raise ValueError(f"algo.max_grad_norm {self.max_grad_norm}: must not be negative")
+        refuse_negative(self, "algo.max_grad_norm")
 
     def online_options(self) -> tuple[str, ...]:
         """Those of its options that the offline phase does not read, so that runs which differ in them alone can share one."""

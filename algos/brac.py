@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.critic import climb
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,9 @@ class BRAC(ActorCritic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_negative(self, "algo.data_weight", "algo.q_weight")
+        if self.data_weight == self.q_weight == 0:
+            raise ValueError("algo.data_weight 0, algo.q_weight 0: nothing would train the policy; one must be above 0")
         if self.target_samples < 1:
             raise ValueError(f"algo.target_samples {self.target_samples}: at least 1")
 

@@ -14,7 +14,7 @@ from torch import Generator, Tensor
 from algos.ascent import climbed
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.select import NO_CHOICE, Precision, best_of_n, best_samples
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,9 @@ class DFP(ActorCritic):
             raise ValueError(
                 f"algo.num_elites {self.num_elites}: K must lie in 1..N, and algo.num_candidates is {self.num_candidates}"
             )
-        if self.elite_step < 0:
-            raise ValueError(f"algo.elite_step {self.elite_step}: must not be negative")
+        refuse_negative(self, "algo.elite_weight", "algo.elite_step", "algo.data_weight")
+        if self.data_weight == self.elite_weight == 0:
+            raise ValueError("algo.data_weight 0, algo.elite_weight 0: nothing would train the policy; one must be above 0")
         if not 0 <= self.old_policy_rate <= 1:
             raise ValueError(f"algo.old_policy_rate {self.old_policy_rate}: must lie in [0, 1]")
         if min(self.best_of, self.target_best_of) < 1:

@@ -8,7 +8,7 @@ from torch import Generator, Tensor, nn
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.entropy import EntropyWeight, entropy_losses
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 from backbones.nets import joined
 from backbones.tanh_gaussian import TanhGaussian
 
@@ -26,8 +26,7 @@ class Editing(ActorCritic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.edit_scale < 0:
-            raise ValueError(f"algo.edit_scale {self.edit_scale}: must not be negative")
+        refuse_negative(self, "algo.edit_scale")
 
     @abstractmethod
     def base(self, nets: Nets, obs: Tensor, noise: Tensor) -> Tensor:

@@ -17,7 +17,7 @@ from algos.ascent import uphill
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.select import best_of_n
 from backbones.abilities import MeanVelocity
-from backbones.base import Backbone, normal, option, uniform
+from backbones.base import Backbone, normal, option, refuse_negative, uniform
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,7 @@ class FMQ(ActorCritic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if min(self.step, self.caution) < 0:
-            raise ValueError(f"algo.step {self.step}, algo.caution {self.caution}: must not be negative")
+        refuse_negative(self, "algo.step", "algo.caution")
         if min(self.best_of, self.target_best_of) < 1:
             raise ValueError(f"algo.best_of {self.best_of}, algo.target_best_of {self.target_best_of}: at least 1")
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor, nn
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase, Policy
 from algos.critic import climb
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 from backbones.nets import MLP
 
 
@@ -31,6 +31,10 @@ class FQL(ActorCritic):
 
     distill_weight: float = option(100.0, "alpha: weight of the student's distance to the teacher")
     normalize_q: bool = option(False, "divide the Q term by the batch's mean |Q|")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_negative(self, "algo.distill_weight")
 
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
         noise_size = backbone.noise_size(action_dim)

@@ -16,7 +16,7 @@ from algos.base import Batch, Info, Nets, Phase
 from algos.critic import pessimistic
 from algos.expectile import ExpectileCritic
 from algos.select import NO_CHOICE, advantage_weights, best_of_n
-from backbones.base import Backbone, option
+from backbones.base import Backbone, option, refuse_negative
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,7 @@ class IQL(ExpectileCritic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_negative(self, "algo.inverse_temperature")
         if self.num_samples < 1:
             raise ValueError(f"algo.num_samples {self.num_samples}: at least 1")
 

@@ -18,7 +18,7 @@ from torch.func import grad, vjp
 from algos.base import Batch, Info, Nets, Phase
 from algos.editing import Editing
 from algos.fql import imitate
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 from backbones.flow import Flow, VectorField
 from backbones.nets import MLP
 
@@ -68,6 +68,10 @@ class QAM(Editing):
         0.0, "alpha: weight of the distance of a one-step student to the tuned policy; it then acts. 0: no student"
     )
     max_grad_norm: float = option(1.0, "bound of the gradient's norm, over all networks of a seed together; 0: none")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_negative(self, "algo.inverse_temperature", "algo.distill_weight")
 
     def misfit(self, backbone: Backbone) -> str:
         return "" if isinstance(backbone, Flow) else "it tunes the velocity that a sampler follows; take the backbone flow"

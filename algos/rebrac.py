@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.critic import climb, pessimistic
-from backbones.base import Backbone, option
+from backbones.base import Backbone, option, refuse_negative
 
 
 def target_noise(noise: Tensor, std: float, clip: float) -> Tensor:
@@ -37,6 +37,7 @@ class ReBRAC(ActorCritic):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        refuse_negative(self, "algo.actor_penalty", "algo.critic_penalty", "algo.target_std", "algo.target_clip")
         if self.actor_every < 1:
             raise ValueError(f"algo.actor_every {self.actor_every}: at least 1")
 

@@ -15,7 +15,7 @@ from algos.base import ActorCritic, Batch, Info, Nets, Phase
 from algos.critic import pessimistic
 from algos.entropy import EntropyWeight, entropy_losses
 from backbones.abilities import Density
-from backbones.base import Backbone, normal, option
+from backbones.base import Backbone, normal, option, refuse_negative
 
 
 @dataclass(frozen=True)
@@ -26,6 +26,10 @@ class SAC(ActorCritic):
 
     data_weight: float = option(0.0, "w: weight of the data's likelihood")
     target_entropy: float = option(-0.5, "H*: the entropy that the policy keeps, for each dimension of a chunk")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_negative(self, "algo.data_weight")
 
     def networks(self, backbone: Backbone, obs_dim: int, action_dim: int) -> dict[str, nn.Module]:
         return super().networks(backbone, obs_dim, action_dim) | {"entropy_weight": EntropyWeight()}

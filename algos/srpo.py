@@ -14,7 +14,7 @@ from torch import Generator, Tensor, nn
 from algos.base import Batch, Info, Nets, Phase
 from algos.expectile import ExpectileCritic
 from backbones.abilities import Score
-from backbones.base import Backbone, option
+from backbones.base import Backbone, option, refuse_negative
 from backbones.deterministic import Deterministic
 
 
@@ -29,6 +29,10 @@ class SRPO(ExpectileCritic):
     needs: ClassVar[type] = Score
 
     q_weight: float = option(0.1, "beta: weight of the Q term")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        refuse_negative(self, "algo.q_weight")
 
     def policies(self, backbone: Backbone) -> dict[str, Backbone]:
         return {"actor": backbone, "policy": Deterministic(backbone.width, backbone.depth)}

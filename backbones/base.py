@@ -27,6 +27,13 @@ def option(default: Any, text: str, later: bool = False) -> Any:
     return field(default=default, metadata={"help": text, "later": later})
 
 
+def refuse_negative(part: Any, *names: str) -> None:
+    """ValueError for the first of a part's options that is below 0; they go by the command line's names, `algo.data_weight`."""
+    for name in names:
+        if (value := getattr(part, name.rpartition(".")[2])) < 0:
+            raise ValueError(f"{name} {value}: must not be negative")
+
+
 def normal(generator: Generator, *shape: int) -> Tensor:
     """Standard normal noise from one seed's generator, on its device."""
     return torch.randn(shape, generator=generator, device=generator.device)

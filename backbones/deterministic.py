@@ -23,6 +23,10 @@ class Deterministic(PerPositive):
     squash: bool = option(True, "a = tanh f(s); otherwise f(s) is clipped where an action is wanted")
     output_gain: float = option(1.0, "widens the initial output layer; 0.1 begins near 0, as in FQL's baselines", later=True)
 
+    def __post_init__(self) -> None:
+        if self.output_gain <= 0:
+            raise ValueError(f"backbone.output_gain {self.output_gain}: must be above 0")
+
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
         return MLP(obs_dim, action_dim, self.width, self.depth, False, self.output_gain)
 

@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import torch
 from torch import Generator, Tensor, nn
 
-from backbones.base import Backbone, Info, Network, Noise, normal, option
+from backbones.base import Backbone, Info, Network, Noise, normal, option, refuse_negative
 from backbones.nets import MLP
 
 Field = Literal["joint", "mean_shift"]
@@ -94,12 +94,16 @@ class Drifting(Backbone):
         for name, known in ("field", Field), ("kernel", Kernel):
             if getattr(self, name) not in get_args(known):
                 raise ValueError(f"backbone.{name} '{getattr(self, name)}': there are {', '.join(get_args(known))}")
-        if self.noise_dim < 0:
-            raise ValueError(f"backbone.noise_dim {self.noise_dim}: must not be negative")
+        for name in ("exclude_self", "kernel", "unit_field"):
+            if self.field == "joint" and getattr(self, name) != getattr(Drifting, name):
+                raise ValueError(f"backbone.{name} {getattr(self, name)}: the joint field has no such choice, mean_shift has")
+        refuse_negative(self, "backbone.noise_dim")
         if not self.temperatures or min(self.temperatures) <= 0:
             raise ValueError(f"backbone.temperatures {self.temperatures}: every temperature must be > 0")
         if self.num_generated < 2:
             raise ValueError(f"backbone.num_generated {self.num_generated}: repulsion needs at least 2 samples")
+        if self.output_gain <= 0:
+            raise ValueError(f"backbone.output_gain {self.output_gain}: must be above 0")
 
     def network(self, obs_dim: int, action_dim: int) -> nn.Module:
         return MLP(obs_dim + self.noise_size(action_dim), action_dim, self.width, self.depth, False, self.output_gain)

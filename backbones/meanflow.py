@@ -11,7 +11,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from backbones.abilities import MeanVelocity
-from backbones.base import Info, Network, Noise, PerPositive, normal, option, uniform
+from backbones.base import Info, Network, Noise, PerPositive, normal, option, refuse_negative, uniform
 from backbones.nets import MLP
 
 Field = Callable[[Tensor, Tensor, Tensor], Tensor]  # u(z, r, t)
@@ -44,6 +44,7 @@ class MeanFlow(PerPositive, MeanVelocity):
     equal_times: float = option(0.0, "share of draws with r = t (Geng et al. use 0.75)")
 
     def __post_init__(self) -> None:
+        refuse_negative(self, "backbone.constraint_weight", "backbone.time_std")
         if not 0 <= self.equal_times <= 1:
             raise ValueError(f"backbone.equal_times {self.equal_times}: a share lies in [0, 1]")
 
