@@ -90,6 +90,7 @@ class Algorithm(ABC):
 
     needs: ClassVar[type | None] = None  # the ability (`backbones.abilities`) without which a backbone is refused
     reads_next_action: ClassVar[bool] = False  # whether batches need the data's next chunk
+    needs_offline: ClassVar[bool] = False  # whether its online phase keeps to the policy that its offline phase learned
 
     horizon: int = option(5, "H: actions a policy call, executed open loop (Q-chunking); 1 is no chunking")
     learning_rate: float = option(3e-4, "of Adam")

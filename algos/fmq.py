@@ -29,6 +29,7 @@ class FMQ(ActorCritic):
     """
 
     needs: ClassVar[type] = MeanVelocity
+    needs_offline: ClassVar[bool] = True
 
     pessimism: float = option(1.0, "rho: Q is the ensemble's mean - rho * std; with two critics 1 is their minimum")
     step: float = option(0.5, "eta: how far velocities are moved along the unit gradient of Q; 0 keeps the offline policy")

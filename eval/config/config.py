@@ -34,7 +34,7 @@ class Config:
     changes: dict[str, Any]  # options in which the run is not the method in this preset
     dataset: str = option("own", "data to learn from: a file, the id of a Minari dataset, none, or the task's own", later=True)
     normalize_obs: bool = option(False, "the networks see observations by the data's mean and standard deviation", later=True)
-    seeds: tuple[int, ...] = option((0,), "seeds to train together in this process")
+    seeds: tuple[int, ...] = option((0,), "seeds to train together in this process, as 0 1 2 or 0-2")
     offline_steps: int = option(1_000_000, "gradient steps on the dataset alone")
     online_steps: int = option(1_000_000, "environment steps a seed")
     online_warmup: int = option(5_000, "online environment steps before the first online gradient step")
@@ -73,6 +73,10 @@ class Config:
         for name in ("offline_steps", "online_steps", "online_warmup", "replay_capacity", "qgbs_rounds"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} {getattr(self, name)}: must not be negative")
+        if self.offline_steps == self.online_steps == 0:
+            raise ValueError("offline_steps 0, online_steps 0: there is nothing to run; one must be above 0")
+        if self.algo.needs_offline and self.offline_steps == 0:
+            raise ValueError(f"offline_steps 0: {name_of(self.algo)} keeps to what its offline phase learned; at least 1")
         if 0 < self.replay_capacity <= self.algo.horizon:
             raise ValueError(f"replay_capacity {self.replay_capacity}: must exceed the horizon, {self.algo.horizon}, or be 0")
         if not 0 <= self.online_share <= 1:

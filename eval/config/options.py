@@ -2,8 +2,10 @@
 
 import argparse
 import dataclasses
+import re
 import types
 from collections.abc import Collection
+from itertools import chain
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 
@@ -18,12 +20,30 @@ def add_fields(parser: argparse.ArgumentParser, title: str, values: Any, prefix:
         group.add_argument(flag, dest=prefix + f.name, default=argparse.SUPPRESS, help=text, **_kind(hints[f.name]))
 
 
+def whole_numbers(text: str) -> range:
+    """`3`, or `0-4` with its end."""
+    found = re.fullmatch(r"(\d+)(?:-(\d+))?", text)
+    numbers = range(int(found[1]), int(found[2] or found[1]) + 1) if found else range(0)
+    if not numbers:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor a range as 0-4")
+    return numbers
+
+
+class _Together(argparse.Action):
+    """The numbers of several ranges as one list."""
+
+    def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
+        setattr(namespace, self.dest, [*chain(*values)])
+
+
 def _kind(hint: Any) -> dict[str, Any]:
     """How argparse reads a value of this type."""
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction}
     if get_origin(hint) is Literal:
         return {"choices": get_args(hint)}
+    if hint == tuple[int, ...]:
+        return {"nargs": "+", "type": whole_numbers, "action": _Together, "metavar": "INT"}
     if get_origin(hint) is tuple:
         return {"nargs": "+", "type": get_args(hint)[0], "metavar": get_args(hint)[0].__name__.upper()}
     if get_origin(hint) in (Union, types.UnionType):

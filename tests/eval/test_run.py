@@ -53,6 +53,10 @@ def test_every_option_that_help_shows_changes_the_configuration(preset, capsys):
         assert config.digest() != parse(["--preset", preset])[1].digest()
 
 
+def test_seeds_are_numbers_and_ranges():
+    assert parse("--seeds 7 0-2 5-5".split())[1].seeds == (7, 0, 1, 2, 5)
+
+
 def test_an_equal_configuration_is_resumed_however_its_numbers_are_written(tiny):
     _, run = tiny()
     run.path.write_text("".join(run.path.read_text().splitlines(keepends=True)[:-1]))  # as if it had not ended

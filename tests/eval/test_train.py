@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 import torch
 
+from algos.learner import Learner
 from backbones.base import Backbone, names
 from envs import replay
+from eval.config.config import Config
 from eval.config.methods import METHODS
 from eval.running.train import Training
 
@@ -34,11 +36,9 @@ def test_every_pair_trains_through_both_phases(tiny, algo, backbone):
     assert all(len(e["success"]) == len(e["return"]) == len(e["length"]) == 3 for e in run.evaluations)
     assert {"config", "versions", "dataset", "physics", "device", "command", "digest"} <= run.start.keys()
     assert all(np.isfinite(values).all() for m in run.metrics for values in m["values"].values())
-    _, untrained = tiny(
-        "--algo", algo, "--backbone", backbone, "--seeds", "3", "5", "--offline-steps", "0", "--online-steps", "0"
-    )
-    before, after = (checkpoint(r)["learner"]["params"] for r in (untrained, run))
-    for name, net in after.items():
+    config = Config.from_json(run.start["config"])
+    before = Learner(config.algo, config.backbone, config.task.obs_dim, config.task.action_dim, config.seeds).params
+    for name, net in checkpoint(run)["learner"]["params"].items():
         assert any(not torch.equal(p, before[name][key]) for key, p in net.items()), f"{name} did not move"
 
 
