@@ -4,8 +4,14 @@
 
     policy = load("runs")
     env = policy.task.make_env()
-    obs, _ = env.reset(seed=0)
-    obs, reward, terminated, truncated, info = env.step(policy(obs))
+    for seed in range(5):
+        obs, _ = env.reset(seed=seed)
+        policy.reset()  # else it goes on with the chunk of actions that the last episode cut short
+        over = False
+        while not over:
+            obs, reward, terminated, truncated, info = env.step(policy(obs))
+            over = terminated or truncated
+        print(info["success"])
 
 On one kind of processor its actions are those of the recorded evaluation, to the bit, given the same noise.
 """
