@@ -1,9 +1,9 @@
-"""A kept policy as one graph, for a robot: `python -m eval.export RUN --format onnx --out policy.onnx`.
+"""A kept policy as one graph, for a robot: `python -m eval.export RUN --out policy.onnx`.
 
 The graph takes `obs` [n, obs_dim] and standard normal `noise`, both float32 with any n, and gives `chunk` [n, H, action_dim] in
 [-1, 1]. Its part `choice` is all that evaluation does: noise [n, N', size], the best of N' candidates by the critic. The part
-`actor` is one sample: noise [n, 1, size]. An onnx file says in its metadata where it comes from. What is written agrees with
-the policy on 1,000 random observations.
+`actor` is one sample: noise [n, 1, size]. A file's ending says its format, `.onnx`, or `.pt2` or `.pt` for torch's exported
+program; in its metadata stands where it comes from. What is written agrees with the policy on 1,000 random observations.
 """
 
 import io
@@ -27,7 +27,6 @@ from eval.results.again import add_policy, place
 from eval.results.record import identity
 
 Part = Literal["choice", "actor"]
-Format = Literal["onnx", "torch"]
 Function = Callable[[Tensor, Tensor], Tensor]  # obs and noise to chunks
 CHECKED, TOLERANCE = 1000, 1e-5
 TIES = 5  # of the checked: candidates that the critic values alike are chosen by rounding
@@ -116,6 +115,27 @@ def from_torch(data: bytes) -> Function:
     return torch.export.load(io.BytesIO(data)).module()
 
 
+class Format(NamedTuple):
+    """How a graph becomes a file and is read again, and the packages that this takes."""
+
+    write: Callable[[Any, dict[str, Any]], bytes]
+    read: Callable[[bytes], Function]
+    packages: tuple[str, ...] = ()
+
+
+TORCH = Format(to_torch, from_torch)
+FORMATS = {".onnx": Format(to_onnx, from_onnx, ("onnx", "onnxscript", "onnxruntime")), ".pt2": TORCH, ".pt": TORCH}
+
+
+def format_of(out: Path) -> Format:
+    """What the file's ending says. ValueError where it says nothing, ImportError where a package of the format is missing."""
+    if out.suffix not in FORMATS:
+        raise ValueError(f"{out}: its ending says the format, one of {', '.join(FORMATS)}")
+    for package in FORMATS[out.suffix].packages:
+        import_extra(package, "export")
+    return FORMATS[out.suffix]
+
+
 @torch.no_grad()
 def compare(function: Function, actor: Actor, obs_dim: int) -> Agreement:
     """A graph's chunks beside the candidates, each of which the actor generates where there is no other."""
@@ -129,11 +149,10 @@ def compare(function: Function, actor: Actor, obs_dim: int) -> Agreement:
 def main() -> None:
     parser = Parser(prog="python -m eval.export", description=first_line(__doc__))
     add_policy(parser)
-    parser.add_argument("--format", choices=get_args(Format), default="onnx", help="default: onnx")
     parser.add_argument("--part", choices=get_args(Part), default="choice", help="choice: as evaluated; actor: one sample")
-    parser.add_argument("--out", type=Path, required=True, metavar="FILE")
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help=f"ends in {', '.join(FORMATS)}, by its format")
     options = parser.parse_args()
-    write, read = {"onnx": (to_onnx, from_onnx), "torch": (to_torch, from_torch)}[options.format]
+    write, read, _ = format_of(options.out)
     policy = load(options.run, options.phase, options.seed)
     actor, obs_dim = part_of(policy, options.part), policy.task.obs_dim
     shapes = {"obs": [obs_dim], "noise": list(actor.noise_shape()), "chunk": [actor.algorithm.horizon, policy.task.action_dim]}

@@ -63,7 +63,7 @@ def command(monkeypatch, refused):
 
 def test_the_command_writes_a_file_that_says_what_it_is(kept_policy, tmp_path, monkeypatch, capsys):
     out = tmp_path / "policy.pt2"
-    monkeypatch.setattr(sys, "argv", ["export", kept_policy("cube-single-task2"), "--format", "torch", "--out", str(out)])
+    monkeypatch.setattr(sys, "argv", ["export", kept_policy("cube-single-task2"), "--out", str(out)])
     run_command(export.main)
     assert "obs [n, 28], noise [n, 3, 25], chunk [n, 5, 5]" in capsys.readouterr().out
     extra = {"policy": ""}
@@ -75,12 +75,17 @@ def test_what_cannot_be_exported_is_refused(kept_policy, command, tmp_path, monk
     path, out = kept_policy("cube-single-task2"), tmp_path / "policy.pt2"
     assert "no such file" in command(tmp_path / "nowhere", "--out", out)
     monkeypatch.setattr(export, "compare", lambda *_: Agreement(3e-5, 1000))
-    assert "it differs from the policy by 3e-05" in command(path, "--format", "torch", "--out", out)
-    monkeypatch.setitem(sys.modules, "onnxscript", None)
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    assert "pip install -c constraints.txt -e '.[export]'" in command(path, "--out", out)
+    assert "it differs from the policy by 3e-05" in command(path, "--out", out)
     ranking = kept_policy("cube-single-task2", **{"algo.ranking": "bfloat16"})
     assert "it ranks in bfloat16" in command(ranking, "--out", out)
+
+
+def test_the_file_s_ending_says_the_format_before_anything_is_loaded(command, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    missing = command(tmp_path / "nowhere", "--out", tmp_path / "policy.onnx")
+    assert missing == "error: onnx is not installed: pip install -c constraints.txt -e '.[export]'"
+    for name in ("policy", "policy.safetensors"):
+        assert "its ending says the format, one of .onnx, .pt2, .pt" in command(tmp_path / "nowhere", "--out", tmp_path / name)
 
 
 def test_exported_policies_are_timed_beside_ours():
