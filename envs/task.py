@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -168,6 +169,8 @@ def find_task(name: str) -> Task:
         return own
     if name in gymnasium.registry:
         raise ValueError(f"unknown task {name!r}; did you mean gym:{name}?")
+    if goals := [task for task in TASKS if re.fullmatch(re.escape(name) + r"-task\d+", task)]:
+        raise ValueError(f"unknown task {name!r}; its goals are {', '.join(goals)}")
     near = difflib.get_close_matches(name, TASKS, n=1)
     hint = f"did you mean {near[0]}?" if near else "`python -m eval.run --list` shows all"
     raise ValueError(f"unknown task {name!r}; {hint}")

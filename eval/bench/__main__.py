@@ -12,6 +12,7 @@ how cost grows with it; `--plot` draws that.
 
 import argparse
 import json
+import re
 import resource
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -56,19 +57,30 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, An
 
 
 def number(config: Config, name: str) -> float:
+<<<<<<< HEAD
     """The value of an option that is a number. ValueError for another."""
+=======
+    """The value of an option that is a number. ValueError for any other name."""
+>>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
     try:
         value = attrgetter(name)(config)
     except AttributeError:
         value = None
+<<<<<<< HEAD
     if not isinstance(value, int | float):
         raise ValueError(f"vary {name}: {config.method} has no option of this name that is a number")
+=======
+    if type(value) not in (int, float):
+        raise ValueError(f"--vary {name}: no option of {config.method} that is a number, as algo.horizon or backbone.width are")
+>>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
     return value
 
 
 def option_values(text: str) -> tuple[list[str], list[int]]:
     """`algo.num_candidates=4,8` as names and values; names joined by + take the same values."""
     names, _, values = text.partition("=")
+    if not re.fullmatch(r"-?\d+(,-?\d+)*", values):
+        raise argparse.ArgumentTypeError(f"{text!r} is not OPTION=INT,..., whole numbers with commas between")
     return names.split("+"), [int(value) for value in values.split(",")]
 
 
@@ -119,12 +131,17 @@ def main(arguments: list[str] | None = None) -> None:
             for seeds in (options.seeds[:1] if varied else options.seeds)
             for phase in options.phases
         ]
+<<<<<<< HEAD
         record = measure(options, device, lines, configs)
         show(record)
         if whole:
             whole.write_text(json.dumps(record, indent=1) + "\n")
     if options.plot:
         from tables.figures.growth import growth_picture  # here, since pictures take a second to import
+=======
+    except ValueError as error:
+        refuse(error)
+>>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
 
         growth_picture(record, options.plot)
 

@@ -23,6 +23,12 @@ def test_unknown_name_is_refused_with_the_nearest_one():
         find_task("cube-sngle-task2")
 
 
+def test_family_is_refused_with_its_goals():
+    goals = ", ".join(f"cube-single-task{goal}" for goal in range(1, 6))
+    with pytest.raises(ValueError, match=rf"^unknown task 'cube-single'; its goals are {goals}$"):
+        find_task("cube-single")
+
+
 def test_name_unlike_any_other_is_refused_with_where_the_list_is():
     with pytest.raises(ValueError, match=r"unknown task 'q7'; `python -m eval.run --list` shows all"):
         find_task("q7")

@@ -63,7 +63,7 @@ def test_data_are_generated_at_some_rate():
     assert time_generation(find_task("cube-single-task2")) > 0
 
 
-def test_one_option_varies_at_a_time(tmp_path, capsys):
+def test_one_option_varies_at_a_time(tmp_path):
     out, picture = tmp_path / "b.json", tmp_path / "b.png"
     vary = "algo.num_candidates=4,64 backbone.width+algo.critic_width=32"
     options = f"--methods dfp --task cube-single-task2 --preset quick --seeds 1 2 --vary {vary} --repeats 2"
@@ -82,6 +82,25 @@ def test_one_option_varies_at_a_time(tmp_path, capsys):
     assert curves.keys() == {"seeds (1)", "N (8)", "width (256)"}
     assert curves["N (8)"] == [(0.5, varied[0]["ms"] / base["ms"]), (1, 1), (8, varied[1]["ms"] / base["ms"])]
     assert picture.read_bytes().startswith(b"\x89PNG")
+<<<<<<< HEAD
+=======
+
+
+@pytest.mark.parametrize(
+    ("vary", "words"),
+    [
+        ("foo=1", "--vary foo: no option of dfp that is a number, as algo.horizon"),
+        ("backbone.width+algo.no_such=1", "--vary algo.no_such: no option of dfp that is a number"),
+        ("task=1", "--vary task: no option of dfp that is a number"),
+        ("backbone.temperatures=1", "--vary backbone.temperatures: no option of dfp that is a number"),
+        ("algo.num_candidates=x", "'algo.num_candidates=x' is not OPTION=INT,..., whole numbers"),
+        ("algo.num_candidates", "'algo.num_candidates' is not OPTION=INT,..., whole numbers"),
+        ("algo.num_candidates=2", "K must lie in 1..N"),
+    ],
+)
+def test_what_cannot_vary_is_refused(refused, vary, words):
+    assert words in refused("--methods", "dfp", "--preset", "quick", "--vary", vary, main=bench.main)
+>>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
 
 
 @pytest.fixture
