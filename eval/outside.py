@@ -27,6 +27,7 @@ from envs.command import Parser, first_line, non_negative, positive, progress, r
 from envs.outside import as_file_name, fingerprint, is_outside, load_function, tidy
 from envs.physics import physics_fingerprint
 from envs.task import Protocol, SuccessTiming, Task, find_task
+from eval.config.options import Together, whole_numbers
 from eval.results.folder import RECORD, new_folder
 from eval.results.provenance import commit, device_name, versions
 from eval.results.record import OUTSIDE, PHASES, SCHEMA, Writer, score, scored_by
@@ -94,7 +95,8 @@ def parse() -> Namespace:
     parser = Parser(prog="python -m eval.outside", description=first_line(__doc__))
     parser.add_argument("policy", help="a function or class: ./FILE.py:NAME or module:PACKAGE.MODULE:NAME")
     parser.add_argument("--task", default="cube-single-task2", help="of eval.run --list (default: cube-single-task2)")
-    parser.add_argument("--seeds", type=non_negative, nargs="+", default=[0], help="each has episodes of its own (default: 0)")
+    seeds_help = "as 0 1 2 or 0-2: each has episodes of its own (default: 0)"
+    parser.add_argument("--seeds", nargs="+", type=whole_numbers, action=Together, default=[0], help=seeds_help)
     parser.add_argument("--episodes", type=positive, default=50, help="of each seed (default: 50)")
     parser.add_argument("--phase", choices=PHASES, default="online", help="after which it is compared (default: online)")
     parser.add_argument(

@@ -57,22 +57,13 @@ def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, An
 
 
 def number(config: Config, name: str) -> float:
-<<<<<<< HEAD
-    """The value of an option that is a number. ValueError for another."""
-=======
     """The value of an option that is a number. ValueError for any other name."""
->>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
     try:
         value = attrgetter(name)(config)
     except AttributeError:
         value = None
-<<<<<<< HEAD
-    if not isinstance(value, int | float):
-        raise ValueError(f"vary {name}: {config.method} has no option of this name that is a number")
-=======
     if type(value) not in (int, float):
         raise ValueError(f"--vary {name}: no option of {config.method} that is a number, as algo.horizon or backbone.width are")
->>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
     return value
 
 
@@ -131,17 +122,12 @@ def main(arguments: list[str] | None = None) -> None:
             for seeds in (options.seeds[:1] if varied else options.seeds)
             for phase in options.phases
         ]
-<<<<<<< HEAD
         record = measure(options, device, lines, configs)
         show(record)
         if whole:
             whole.write_text(json.dumps(record, indent=1) + "\n")
     if options.plot:
         from tables.figures.growth import growth_picture  # here, since pictures take a second to import
-=======
-    except ValueError as error:
-        refuse(error)
->>>>>>> 548594f (Families are refused with their goals, eval.bench --vary with what it takes; the changelog has what a newcomer found)
 
         growth_picture(record, options.plot)
 

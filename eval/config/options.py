@@ -29,7 +29,7 @@ def whole_numbers(text: str) -> range:
     return numbers
 
 
-class _Together(argparse.Action):
+class Together(argparse.Action):
     """The numbers of several ranges as one list."""
 
     def __call__(self, parser: Any, namespace: argparse.Namespace, values: Any, option_string: str | None = None) -> None:
@@ -43,7 +43,7 @@ def _kind(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is Literal:
         return {"choices": get_args(hint)}
     if hint == tuple[int, ...]:
-        return {"nargs": "+", "type": whole_numbers, "action": _Together, "metavar": "INT"}
+        return {"nargs": "+", "type": whole_numbers, "action": Together, "metavar": "INT"}
     if get_origin(hint) is tuple:
         return {"nargs": "+", "type": get_args(hint)[0], "metavar": get_args(hint)[0].__name__.upper()}
     if get_origin(hint) in (Union, types.UnionType):

@@ -24,6 +24,7 @@ import torch
 
 from envs.command import Parser, in_words, non_negative, positive, run_command
 from envs.task import find_task
+from eval.config.options import Together, whole_numbers
 from eval.config.presets import DEFAULT_PRESET, PRESETS
 from eval.results.provenance import processor
 from eval.sweep import simulate, status, wanted
@@ -52,7 +53,14 @@ def parse(arguments: list[str]) -> Namespace:
     methods_help = "of a grid, also as RULE+BACKBONE (fql+shortcut, dfp+./nets.py); or of the tables only these"
     what.add_argument("--methods", nargs="+", default=[], help=methods_help)
     what.add_argument("--tasks", nargs="+", default=[], help="of a grid, or of the tables only these")
-    what.add_argument("--seeds", nargs="+", default=[], help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)")
+    what.add_argument(
+        "--seeds",
+        nargs="+",
+        type=whole_numbers,
+        action=Together,
+        default=[],
+        help="as 0 1 2 or 0-4 (default: 0, and of tables all that are missing)",
+    )
     what.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE,...", help="options of every run of a grid")
     what.add_argument("--from", type=Path, dest="file", metavar="FILE", help="a file of commands")
     what.add_argument(
@@ -82,7 +90,6 @@ def parse(arguments: list[str]) -> Namespace:
     options = parser.parse_args(arguments)
     refuse_contradictions(options)
     options.preset, options.gpus = options.preset or DEFAULT_PRESET, options.gpus or 0
-    options.seeds = [seed for text in options.seeds for seed in seeds(text)]
     return options
 
 
@@ -114,16 +121,6 @@ def amount(text: str) -> float:
     if not 0 <= number < math.inf:
         raise ArgumentTypeError(f"{text!r} is not a number of at least 0")
     return number
-
-
-def seeds(text: str) -> range:
-    """`3`, or `0-4` with its end."""
-    first, dash, last = text.partition("-")
-    if not first.isdecimal() or (dash and not last.isdecimal()):
-        raise ValueError(f"--seeds {text}: a number, or a range as 0-4")
-    if int(last or first) < int(first):
-        raise ValueError(f"--seeds {text}: it ends before it begins; write {last}-{first}")
-    return range(int(first), int(last or first) + 1)
 
 
 def plan(options: Namespace, together: int, here: str) -> tuple[list[Job], list[Recorded]]:

@@ -3,6 +3,7 @@
 import difflib
 import hashlib
 import json
+import re
 import shlex
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
@@ -166,7 +167,7 @@ def bare(words: Iterable[str]) -> tuple[str, ...]:
     """Options without seeds, and without --resume: a sweep says both itself."""
     kept, seeds = [], False
     for word in words:
-        seeds = word == "--seeds" or (seeds and word.isdecimal())
+        seeds = word == "--seeds" or (seeds and re.fullmatch(r"\d+(-\d+)?", word) is not None)
         if not seeds and word != "--resume":
             kept.append(word)
     return tuple(kept)
