@@ -149,8 +149,6 @@ def test_an_engine_is_imported_when_it_is_asked_for_and_a_missing_one_is_a_line(
         ("--methods dfp", "a grid needs --methods and --tasks"),
         ("1 --set a=1", "--set is for a grid"),
         ("11", "unknown table '11'"),
-        ("--methods dfp --tasks lift --seeds 1-x", "neither a whole number nor a range as 0-4"),
-        ("--methods dfp --tasks lift --seeds 4-0", "'4-0' is neither a whole number nor a range as 0-4"),
         ("1 --methods dpf", "--methods dpf: no line of table 1 has it; did you mean dfp"),
         ("1 2 --methods zzz", "no line of table 1 or 2 has it; there are bfn, qc-bfn"),
         ("1 --tasks cube-dobule-task2", "--tasks cube-dobule-task2: no line of table 1 has it; did you mean cube-double-task2"),
@@ -168,3 +166,16 @@ def test_an_engine_is_imported_when_it_is_asked_for_and_a_missing_one_is_a_line(
 def test_what_makes_no_sweep_is_refused_in_a_line(words, said):
     with pytest.raises(ValueError, match=said):
         main([*words.split(), "--dry-run"])
+
+
+@pytest.mark.parametrize("seeds", ["1-x", "4-0", "-1"])
+def test_what_is_no_range_of_seeds_is_refused(seeds, capsys):
+    with pytest.raises(SystemExit):
+        main(["--methods", "dfp", "--tasks", "lift", f"--seeds={seeds}", "--dry-run"])
+    assert f"'{seeds}' is neither a whole number nor a range as 0-4" in capsys.readouterr().err
+
+
+def test_a_line_of_a_file_may_have_a_range_of_seeds(tmp_path):
+    (tmp_path / "commands.txt").write_text("--task probe-chain --seeds 0-2\n")
+    (line,) = wanted.of_file(tmp_path / "commands.txt")
+    assert line.seeds == (0, 1, 2) and line.options == ("--task", "probe-chain")
