@@ -54,13 +54,12 @@ def load_instance(name: str, kind: type) -> Any:
 def load_function(name: str) -> Callable[..., Any]:
     """The function or class that a name ends with, as `./mine.py:act`. ValueError in one line without it."""
     module, part = _import(name)
-    own = [
-        key for key, value in vars(module).items() if callable(value) and getattr(value, "__module__", "") == module.__name__
-    ]
-    if part not in own:
-        missing = f"no function or class '{part}'" if part else "names no function or class"
-        raise ValueError(f"{tidy(name)}: {missing}; there is {', '.join(own) or 'none'}")
-    return getattr(module, part)
+    found = getattr(module, part or " ", None)
+    if callable(found):
+        return found
+    own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+    missing = f"no function or class '{part}'" if part else "names no function or class"
+    raise ValueError(f"{tidy(name)}: {missing}; there is {', '.join(own) or 'none'}")
 
 
 def name_of(cls: type) -> str | None:

@@ -1,19 +1,22 @@
 """Evaluate a policy that was not trained here: `python -m eval.outside ./mine.py:act --task cube-single-task2 --seeds 0 1 2`.
 
 `act(obs, rng)` takes an observation [obs_dim], float32, and a generator for its noise, and returns an action [action_dim] in
-[-1, 1], or a chunk of them [H, action_dim], which are executed in a row. A class is made for each seed, as `Mine(seed)`, and
-its instance is called so. It may not remember what it saw: episodes run side by side.
+[-1, 1], or a chunk of them [H, action_dim], which are executed in a row. Of a class each process makes an instance for each
+seed, `Mine(seed)`, which is called so. It may not remember what it saw, since episodes run side by side, and all noise comes
+from `rng`, so that results do not depend on the number of processes.
 
 The episodes are those of the suite's own policies: the same resets, time limit and timing of success. They leave a record,
-which tables take: `python -m tables small --with RECORD` gives it a row and its difference to DFP.
+which tables take: `python -m tables small --with RECORD` gives it a row and its difference to DFP. On a task of your own
+`--dataset FILE` says from which data it learned, and `python -m tables own` has it in their column.
 """
 
 import shlex
 import sys
 from argparse import Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime
+from functools import cache
 from os import sched_getaffinity
 from pathlib import Path
 from statistics import fmean
@@ -24,7 +27,7 @@ import torch
 from tabulate import tabulate
 
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
-from envs.outside import as_file_name, fingerprint, is_outside, load_function, tidy
+from envs.outside import as_file_name, fingerprint, in_words, is_outside, load_function, tidy
 from envs.physics import physics_fingerprint
 from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.config.options import Together, whole_numbers
@@ -34,34 +37,47 @@ from eval.results.record import OUTSIDE, PHASES, SCHEMA, Writer, score, scored_b
 from eval.running.rollout import Evaluator, outcomes
 
 
+@cache
+def loaded(name: str, seed: int) -> Callable[..., Any]:
+    """What acts for a seed: made once in each process."""
+    found = load_function(name)
+    try:
+        return found(seed) if isinstance(found, type) else found
+    except Exception as error:  # whatever the class raises
+        raise ValueError(f"{name}: cannot be made for a seed, {in_words(error, name)}") from error
+
+
 class Outside:
     """One seed's policy from a file, called as an `Actor` is; other processes load it by its name."""
 
-    def __init__(self, name: str, seed: int, task: Task):
-        found = load_function(name)
-        self.name, self.seed, self.task = name, seed, task
-        self.act = found(seed) if isinstance(found, type) else found
-
-    def __reduce__(self) -> tuple[Any, ...]:
-        return Outside, (self.name, self.seed, self.task)
+    def __init__(self, name: str, seed: int, action_dim: int):
+        self.name, self.seed, self.action_dim = name, seed, action_dim
 
     def __call__(self, obs: np.ndarray, rngs: Sequence[np.random.Generator]) -> np.ndarray:
-        """The next chunk for each observation: [n, obs_dim] to [n, H, action_dim]."""
-        return np.stack([self.chunk(row, rng) for row, rng in zip(obs, rngs, strict=True)])
+        """The next chunk for each observation: [n, obs_dim] to [n, H, action_dim]. ValueError for what are no chunks of it."""
+        chunks = [self.chunk(row, rng) for row, rng in zip(obs, rngs, strict=True)]
+        if len(lengths := sorted({len(chunk) for chunk in chunks})) > 1:
+            raise ValueError(f"{self.name}: returns chunks of {lengths[0]} and of {lengths[-1]} actions; all have as many")
+        return np.stack(chunks)
 
     def chunk(self, obs: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """[obs_dim] to [H, action_dim]. ValueError for what is no chunk of actions."""
-        chunk = np.atleast_2d(np.asarray(self.act(obs, rng), np.float32))
-        size = self.task.action_dim
-        if chunk.ndim != 2 or chunk.shape[1] != size:
-            raise ValueError(f"{self.name}: returns shape {list(np.shape(chunk))}; needed is [{size}] or [H, {size}]")
+        """[obs_dim] to [H, action_dim]."""
+        try:
+            returned = np.asarray(loaded(self.name, self.seed)(obs, rng), np.float32)
+        except Exception as error:  # whatever the policy raises
+            raise ValueError(f"{self.name}: {in_words(error, self.name)}") from error
+        size = self.action_dim
+        if returned.ndim not in (1, 2) or returned.shape[-1] != size or not returned.size:
+            raise ValueError(f"{self.name}: returns shape {list(returned.shape)}; needed is [{size}] or [H, {size}]")
+        chunk = np.atleast_2d(returned)
         if not (np.abs(chunk) <= 1).all():
             raise ValueError(f"{self.name}: returns {chunk[np.abs(chunk).argmax() // size]}; actions lie in [-1, 1]")
         return chunk
 
 
 def describe(options: Namespace, task: Task) -> dict[str, Any]:
-    """The record's first line, as a run has it."""
+    """The record's first line, as a run has it; of the data nobody here knows more than is said."""
+    dataset = task.read_dataset(options.dataset).origin if options.dataset else {}
     files = [name for name in (options.policy, task.name) if is_outside(name)]
     config = {
         "task": task.name,
@@ -81,7 +97,7 @@ def describe(options: Namespace, task: Task) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": shlex.join(["python", "-m", "eval.outside", *sys.argv[1:]]),
         "config": config,
-        "dataset": {},  # what it learned from nobody here knows
+        "dataset": dataset,
         "physics": physics_fingerprint(task),
         "files": {name: fingerprint(name) for name in files},
         **({"task": facts} if (facts := task.facts()) else {}),
@@ -97,6 +113,7 @@ def parse() -> Namespace:
     parser.add_argument("--task", default="cube-single-task2", help="of eval.run --list (default: cube-single-task2)")
     seeds_help = "as 0 1 2 or 0-2: each has episodes of its own (default: 0)"
     parser.add_argument("--seeds", nargs="+", type=whole_numbers, action=Together, default=[0], help=seeds_help)
+    parser.add_argument("--dataset", metavar="FILE", help="that it learned from, where these are data of your own")
     parser.add_argument("--episodes", type=positive, default=50, help="of each seed (default: 50)")
     parser.add_argument("--phase", choices=PHASES, default="online", help="after which it is compared (default: online)")
     parser.add_argument(
@@ -113,7 +130,9 @@ def parse() -> Namespace:
 def main() -> None:
     options = parse()
     task = find_task(options.task)
-    actors = {seed: Outside(options.policy, seed, task) for seed in options.seeds}
+    for seed in options.seeds:
+        loaded(options.policy, seed)  # refuses one that is not there
+    actors = {seed: Outside(options.policy, seed, task.action_dim) for seed in options.seeds}
     task.make_env(options.success_timing).close()  # refuses a timing that the suite does not have
     start = describe(options, task)
     with closing(Evaluator(task, options.success_timing, options.workers)) as evaluator:
@@ -130,7 +149,8 @@ def main() -> None:
     rows += [["mean", f"{fmean(scores):.1f}", total]] * (len(rows) > 1)
     print(tabulate(rows, ["seed", scored_by(start), "episodes"], disable_numparse=True))
     print(f"\nrecord: {writer.path}")
-    print(f"beside ours: python -m tables small --with {shlex.quote(str(writer.path))}")
+    against = options.runs if task.facts() else "records"
+    print(f"beside others: python -m tables compare {shlex.quote(str(writer.path))} --against {against}")
 
 
 if __name__ == "__main__":

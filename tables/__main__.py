@@ -54,12 +54,12 @@ def first_gap(result: Result) -> str:
     return f"\n\n{wanted}\n  {gaps[0].command}"
 
 
-def not_in_it(result: Result, folders: Sequence[Path]) -> str:
+def not_in_it(result: Result, folders: Sequence[Path]) -> list[str]:
     """Which finished runs on its tasks no table has, so that nobody looks in vain for a run of one's own."""
     rows = [row for table in TABLES.values() for row in table.rows]
     runs = [run for run in result.left_out if not any(belongs(run.start["config"], row) for row in rows)]
     ours = [folder for folder in folders if any(folder in (run.path, *run.path.parents) for run in runs)]
-    return f"\n\n{pointed_out(runs, map(str, ours))}" if runs else ""
+    return [pointed_out(runs, map(str, ours))] if runs else []
 
 
 def tables(arguments: list[str]) -> None:
@@ -102,6 +102,7 @@ def parse(arguments: list[str]) -> Any:
         dest="added",
         type=Path,
         nargs="+",
+        action="extend",
         default=[],
         metavar="RUNS",
         help="a row for each method and variant in these folders or files that the table does not have, and how far from DFP",
@@ -148,13 +149,14 @@ def show(results: Sequence[Result], format: str, into: Path | None, folders: Seq
 def as_text(results: Sequence[Result], folders: Sequence[Path] = ()) -> str:
     """Tables, the runs that they leave out, and the first of the commands that fill them; what several of them are to be told
     of comes once, at the end."""
+    results = [replace(result, notes=(*result.notes, *not_in_it(result, folders))) for result in results]
     under: dict[str, list[str]] = {}
     for result in results:
         for note in result.notes:
             under.setdefault(note, []).append(result.name)
     shared = {note: f"Tables {', '.join(names)}: {note}" for note, names in under.items() if len(names) > 1}
     own = [replace(result, notes=tuple(note for note in result.notes if note not in shared)) for result in results]
-    parts = [render(result, "text") + not_in_it(result, folders) + first_gap(result) for result in own]
+    parts = [render(result, "text") + first_gap(result) for result in own]
     legend = [LEGEND] * any(result.name in COMPARABLE for result in results)
     return "\n\n".join([*parts, *shared.values(), *legend])
 

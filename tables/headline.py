@@ -52,7 +52,8 @@ def headline(
     if not preset:
         result = with_deviations(result, chosen)
     if added and not any(ADDED in label for label in (*result.columns, *(line.label for line in result.lines))):
-        nothing = f"No row was added: --with has no finished run of preset {chosen} on these tasks that no row has."
+        which = f"on these tasks, of preset {chosen} or trained elsewhere,"
+        nothing = f"No row was added: --with has no finished run {which} that is not in the table already."
         result = replace(result, notes=(*result.notes, nothing))
     if name in COMPARABLE and (said := agreement(result, TABLES[name].tasks_down, published.cells(name))):
         result = replace(result, notes=(*result.notes, said))

@@ -8,7 +8,7 @@ from tables.render import FORMATS
 from tables.spec import ANY_PRESET
 
 OPTIONS: dict[str, dict[str, Any]] = {
-    "--runs": {"type": Path, "nargs": "+", "help": "folders or files of records (default: records runs)"},
+    "--runs": {"type": Path, "nargs": "+", "action": "extend", "help": "folders or files of records (default: records runs)"},
     "--preset": {
         "choices": ANY_PRESET,
         "help": "of the runs to count (default: for each table or figure the nearest to the paper's that has a whole column of "

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from eval.results.record import PHASES, Run, scored_by
-from tables import cells
+from tables import cells, rules
 from tables.result import Cell, Result
 from tables.spec import Column, Row, Table, label_of
 
@@ -14,10 +14,11 @@ TITLE = "Tasks from outside, at the end of each phase"
 
 
 def build(runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
-    """All that there is of a preset, in each phase that any run has; changes that all runs have are in the title, the others in
-    the label of a row."""
-    own = [run for run in runs if is_own(run) and run.status == "finished" and run.start["config"]["preset"] == preset]
-    shared = shared_changes(own)
+    """All that there is of a preset, and policies trained elsewhere, in each phase that any run has; changes that all runs have
+    are in the title, the others in the label of a row."""
+    finished = [run for run in runs if is_own(run) and run.status == "finished"]
+    own = [run for run in finished if run.start["config"]["preset"] == preset or rules.is_from_elsewhere(run)]
+    shared = shared_changes([run for run in own if not rules.is_from_elsewhere(run)])
     said = ", ".join(f"{name} {value}" for name, value in shared.items())
     rows = {label(run, shared): run.start["config"] for run in own}
     columns: dict[str, list[Run]] = defaultdict(list)

@@ -23,6 +23,18 @@ def wide(obs, rng):
 def far(obs, rng):
     return np.array([0.5, 1.5])
 
+def empty(obs, rng):
+    return np.zeros((0, 2))
+
+def nothing(obs, rng):
+    return None
+
+def uneven(obs, rng):
+    return np.zeros((1 + int(rng.integers(2)), 2))
+
+def faulty(obs, rng):
+    raise KeyError("a fault of mine")
+
 class Mine:
     def __init__(self, seed):
         self.seed = seed
@@ -70,9 +82,13 @@ def test_it_meets_the_resets_that_trained_policies_meet(evaluate, tiny):
 @pytest.mark.parametrize(
     ("name", "workers", "words"),
     [
-        ("wide", "1", "wide: returns shape [1, 3]; needed is [2] or [H, 2]"),
+        ("wide", "1", "wide: returns shape [3]; needed is [2] or [H, 2]"),
         ("far", "0", "far: returns [0.5 1.5]; actions lie in [-1, 1]"),
-        ("nobody", "0", "no function or class 'nobody'; there is act, chunk, wide, far, Mine"),
+        ("empty", "0", "empty: returns shape [0, 2]; needed is [2] or [H, 2]"),
+        ("nothing", "0", "nothing: returns shape []; needed is [2] or [H, 2]"),
+        ("uneven", "0", "uneven: returns chunks of 1 and of 2 actions; all have as many"),
+        ("faulty", "1", "faulty: KeyError: 'a fault of mine' (line "),
+        ("nobody", "0", "no function or class 'nobody'; there is act, chunk, wide, far, empty, nothing, uneven, faulty, Mine"),
         ("", "0", "names no function or class; there is act"),
     ],
 )

@@ -76,7 +76,7 @@ def test_rows_are_added_to_a_table_of_another_shape_or_of_our_size(write_run, mi
 
 def test_where_there_is_no_row_to_add_that_is_said(write_run, mine, tables, refused):
     folder = mine("a", {0: [1]}, method="fql-drifting")
-    words = "No row was added: --with has no finished run of preset laptop on these tasks that no row has."
+    words = "No row was added: --with has no finished run on these tasks, of preset laptop or trained elsewhere, that is not"
     assert words in tables("laptop", "--with", folder)
     assert "table 9 is not of success rates, so --with adds no row" in refused("9", "--with", folder)
     assert "--with adds rows to our tables, not to --source paper" in refused("1", "--source", "paper", "--with", folder)
