@@ -82,7 +82,7 @@ def test_it_meets_the_resets_that_trained_policies_meet(evaluate, tiny):
 @pytest.mark.parametrize(
     ("name", "workers", "words"),
     [
-        ("wide", "1", "wide: returns shape [3]; needed is [2] or [H, 2]"),
+        ("wide", "0", "wide: returns shape [3]; needed is [2] or [H, 2]"),
         ("far", "0", "far: returns [0.5 1.5]; actions lie in [-1, 1]"),
         ("empty", "0", "empty: returns shape [0, 2]; needed is [2] or [H, 2]"),
         ("nothing", "0", "nothing: returns shape []; needed is [2] or [H, 2]"),
