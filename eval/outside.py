@@ -15,7 +15,6 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from datetime import UTC, datetime
 from functools import cache
 from os import sched_getaffinity
 from pathlib import Path
@@ -28,12 +27,11 @@ from tabulate import tabulate
 
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
 from envs.outside import as_file_name, fingerprint, in_words, is_outside, load_function, tidy
-from envs.physics import physics_fingerprint
 from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.config.options import Together, whole_numbers
 from eval.results.folder import RECORD, new_folder
-from eval.results.provenance import commit, device_name, versions
-from eval.results.record import OUTSIDE, PHASES, SCHEMA, Writer, score, scored_by
+from eval.results.provenance import made_by
+from eval.results.record import OUTSIDE, PHASES, Writer, score, scored_by
 from eval.running.rollout import Evaluator, outcomes
 
 
@@ -93,17 +91,11 @@ def describe(options: Namespace, task: Task) -> dict[str, Any]:
         "eval_episodes": options.episodes,
     }
     return {
-        "schema": SCHEMA,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", "eval.outside", *sys.argv[1:]]),
+        **made_by(shlex.join(["python", "-m", "eval.outside", *sys.argv[1:]]), task, "cpu"),
         "config": config,
         "dataset": dataset,
-        "physics": physics_fingerprint(task),
         "files": {name: fingerprint(name) for name in files},
         **({"task": facts} if (facts := task.facts()) else {}),
-        "versions": versions(),
-        "commit": commit(),
-        "device": device_name("cpu"),
     }
 
 

@@ -121,7 +121,8 @@ def choose_beginning(options: argparse.Namespace, config: Config, held: ExitStac
 
 
 def refuse_unrunnable(config: Config, dataset: Dataset) -> None:
-    """ValueError for a horizon that no episode has, or a timing of success that the suite does not have."""
+    """ValueError for a horizon that no episode has, or a timing of success that the suite does not have. Says what a run lacks
+    that may begin all the same: an environment, or online updates."""
     Starts(dataset.ends, config.algo.horizon)  # refuses one that no episode of the data has
     if config.task.simulated and config.task.time_limit < config.algo.horizon:
         raise ValueError(

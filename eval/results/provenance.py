@@ -16,6 +16,7 @@ from backbones.dense import kernel
 from envs.dataset import Dataset
 from envs.outside import fingerprint, is_outside
 from envs.physics import physics_fingerprint
+from envs.task import Task
 from eval.config.config import Config, name_of
 from eval.results.record import SCHEMA
 
@@ -25,19 +26,26 @@ PACKAGES = ("torch", "numpy", "mujoco", "gymnasium", "ogbench", "robosuite")
 def describe(config: Config, dataset: Dataset, device: str, compiled: bool, command: str) -> dict[str, Any]:
     """The record's first line: all that is needed to judge the numbers, and to make them again."""
     return {
-        "schema": SCHEMA,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": command,
+        **made_by(command, config.task, device),
         "config": config.to_json(),
         "digest": config.digest(),
         "dataset": dataset.origin,
-        "physics": physics_fingerprint(config.task) if config.task.simulated else {},
         **from_outside(config, dataset),
+        "kernel": kernel(),
+        "compile": compiled,
+    }
+
+
+def made_by(command: str, task: Task, device: str) -> dict[str, Any]:
+    """When, by which command, code and simulator, and where a record is made."""
+    return {
+        "schema": SCHEMA,
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "command": command,
+        "physics": physics_fingerprint(task) if task.simulated else {},
         "versions": versions(),
         "commit": commit(),
         "device": device_name(device),
-        "kernel": kernel(),
-        "compile": compiled,
     }
 
 
