@@ -69,8 +69,10 @@ class _Context(SpawnContext):
 
 
 def follow_parent() -> None:
-    """What a process that computes for another does first: from now on it ends with that one, and leaves Ctrl-C to it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """What a process that computes for another does first: from now on it ends with that one, and leaves Ctrl-C
+    and a terminal that closes to it."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -29,6 +29,7 @@ from algos.select import refuse_slow
 from envs.command import refuse
 from envs.dataset import Dataset
 from envs.rows import Starts
+from envs.signals import stopped_by_signals
 from eval import video
 from eval.config.command_line import parse, pattern_to_list
 from eval.config.config import Config
@@ -173,7 +174,7 @@ def run_to_end(training: Training, saved: dict[str, Any]) -> int:
     def end(status: str, reason: str = "") -> None:
         training.record.write("end", status=status, reason=reason, seconds=round(time.monotonic() - begun, 1))
 
-    with stopping_at_signals(training) as received:
+    with stopped_by_signals(training.ask_to_stop) as received:
         try:
             with closing(training):
                 if saved:
@@ -192,24 +193,6 @@ def run_to_end(training: Training, saved: dict[str, Any]) -> int:
                 raise
             print(f"error: {outside or f'{error}; the run is recorded as failed'}", file=sys.stderr)
             return os.EX_TEMPFAIL if outside else 1
-
-
-@contextmanager
-def stopping_at_signals(training: Training) -> Iterator[list[int]]:
-    """In here SIGINT and SIGTERM stop the training after its step, and are listed; a second one ends the process."""
-    received: list[int] = []
-
-    def ask_to_stop(number: int, _: Any) -> None:
-        received.append(number)
-        training.stop = True
-        signal.signal(number, signal.SIG_DFL)
-
-    before = {number: signal.signal(number, ask_to_stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def report(run: record.Run, command: str, code: int, options: argparse.Namespace) -> None:

@@ -94,9 +94,13 @@ class Training:
         self.evaluated = {"offline": 0, "online": 0}  # the last of them that was evaluated
         self.seconds: float | None = 0.0  # spent in steps, without evaluations and saving; None where a checkpoint does not say
         self.batch: Batch  # of the last update
-        self.stop = False  # set it to leave after the current step
+        self.stop = False
         self.waiting = Waiting()
         self._saved = time.monotonic()
+
+    def ask_to_stop(self) -> None:
+        """Leaves `run` after the step that is under way."""
+        self.stop = True
 
     def run(self) -> bool:
         """Both phases; true when complete, false when stopped early. Either way the checkpoint is current, also when a process

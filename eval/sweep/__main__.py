@@ -12,17 +12,16 @@ The same command again continues it. Several sweeps may share a folder of runs: 
 import math
 import os
 import shlex
-import signal
 import socket
 import sys
 import time
 from argparse import ArgumentTypeError, Namespace
 from pathlib import Path
-from typing import Any
 
 import torch
 
 from envs.command import Parser, in_words, non_negative, positive, run_command
+from envs.signals import stopped_by_signals
 from envs.task import find_task
 from eval.config.options import Together, whole_numbers
 from eval.config.presets import DEFAULT_PRESET, PRESETS
@@ -216,26 +215,21 @@ def main(arguments: list[str]) -> int:
 
 def run_to_end(sweep: Sweep, screen: Screen, runs: Path, name: str) -> list[int]:
     """Runs the sweep, and returns the signals that stopped it. What fails in here first asks the runs under way to stop."""
-    received: list[int] = []
 
-    def stop(number: int, _: Any) -> None:
-        received.append(number)
+    def stop() -> None:
         sweep.stop = True
         ask_to_stop(runs, name)
         screen.say("stopping: every run saves first; once more ends this at once")
-        signal.signal(number, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        sweep.run()
-    except BaseException:
-        ask_to_stop(runs, name)  # this stays, for what a cluster has queued
-        raise
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        sweep.engine.close()
-        screen.close()
+    with stopped_by_signals(stop) as received:
+        try:
+            sweep.run()
+        except BaseException:
+            ask_to_stop(runs, name)  # this stays, for what a cluster has queued
+            raise
+        finally:
+            sweep.engine.close()
+            screen.close()
     stop_file(runs, name).unlink(missing_ok=True)
     return received
 

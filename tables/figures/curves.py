@@ -14,7 +14,7 @@ from tables.spec import MAIN, Row, belongs
 from tables.stats import Scores, margin
 
 TASKS = [column.label for column in MAIN]
-COLUMNS = ["label", "task", "seed", "phase", "step", "success", "seconds", "offline_steps", "generated", "scored"]
+COLUMNS = ["label", "task", "seed", "phase", "step", "success", "seconds", "device", "offline_steps", "generated", "scored"]
 
 
 def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
@@ -37,13 +37,13 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
         if by_seed and (conflict := rules.conflict(by_seed.values())):
             raise ValueError(f"{rows[number].label} on {task}: {conflict}")
         for seed, run in by_seed.items():
-            offline = run.start["config"]["offline_steps"]
+            offline, device = run.start["config"]["offline_steps"], str(run.start.get("device"))
             generated, scored = rules.on_generated_data(run), scored_by(run.start)
             for e in run.evaluations:
                 if e["seed"] == seed:
                     clock = run.clock.get((e["phase"], e["step"]), nan)
                     point = (seed, e["phase"], run.training_step(e), score(e), clock)
-                    lines.append((rows[number].label, task, *point, offline, generated, scored))
+                    lines.append((rows[number].label, task, *point, device, offline, generated, scored))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 

@@ -55,13 +55,16 @@ def online_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
 def time_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     """Success over the minutes that training took, of the runs that say so, both as means over seeds.
 
-    Only runs of one machine, with as many seeds in a process, can be compared. ValueError where no record has a clock.
+    Only runs of one machine, with as many seeds in a process, can be compared; the axis says where there are several. ValueError
+    where no record has a clock.
     """
     timed = data.dropna(subset="seconds")
     if timed.empty:
         raise ValueError("no record here says how long training took: those of earlier versions do not")
     minutes = timed.groupby(["label", "task", "step"])["seconds"].transform("mean") / 60
-    return success_curves(timed.assign(step=minutes, offline_steps=0), rows, "minutes of training")
+    machines = timed["device"].nunique()
+    axis = "minutes of training" + f", on {machines} kinds of machine: not to be compared" * (machines > 1)
+    return success_curves(timed.assign(step=minutes, offline_steps=0), rows, axis)
 
 
 def plot_curves(ax: Axes, curves: pd.DataFrame, rows: Sequence[Row]) -> None:

@@ -62,6 +62,13 @@ def test_time_is_that_of_training_and_the_mean_over_seeds():
         time_curves(data[data["label"] == "MVP"], rows("mvp"))
 
 
+def test_clocks_of_several_machines_are_said_not_to_compare():
+    there = make_run({1: 0.8})
+    there.start["device"] = "NVIDIA H100"
+    (legend,) = time_curves(points([make_run({0: 0.8}), there], rows("dfp"), "paper"), rows("dfp")).legends
+    assert "on 2 kinds of machine: not to be compared" in legend.get_title().get_text()
+
+
 @pytest.mark.parametrize(
     "other",
     [
