@@ -55,8 +55,8 @@ def online_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
 def time_curves(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     """Success over the minutes that training took, of the runs that say so, both as means over seeds.
 
-    Only runs of one machine, with as many seeds in a process, can be compared; the axis says where there are several. ValueError
-    where no record has a clock.
+    Only runs of one machine, with as many seeds in a process, can be compared; the axis says where there are several.
+    ValueError where no record has a clock.
     """
     timed = data.dropna(subset="seconds")
     if timed.empty:
