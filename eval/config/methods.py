@@ -180,7 +180,7 @@ METHODS: dict[str, Method] = {
         "IQL",
         "iql",
         "deterministic",
-        {"horizon": 1, **UNSQUASHED, **NEAR_ZERO, "width": 256, "depth": 4, "critic_width": 256, "critic_depth": 4},
+        {"horizon": 1, **UNSQUASHED, **NEAR_ZERO},
         in_table_7("inverse_temperature", 1.0, 0.3, 10.0, 10.0, 3.0) | in_mazes(inverse_temperature=10.0),
     ),
     "rebrac": Method(

@@ -35,7 +35,7 @@ CUBES = {
 ROBOMIMIC = {"algo.num_elites": 2, "algo.best_of": 4, "backbone.temperatures": (0.005, 0.05)}
 PROTOCOLS = ("offline", "offline-to-online")
 OFFLINE = {"algo.horizon": 1, "algo.best_of": 1, "algo.elites_offline": True, "online_steps": 0, "protocol": "offline"}
-IQL_NETWORKS = {"backbone.width": 256, "backbone.depth": 4, "algo.critic_width": 256, "algo.critic_depth": 4}
+IQL_NETWORKS = {"backbone.width": 512, "backbone.depth": 4, "algo.critic_width": 512, "algo.critic_depth": 4}
 
 
 def holds(config: Config, numbers: dict[str, Any]) -> bool:
