@@ -223,7 +223,7 @@ def page(runs: Sequence[Run], benches: Sequence[Bench]) -> str:
         *(part for claim, sizes in all_sizes for part in section(claim, sizes)),
         "## Run it again",
         "Each record begins with its command. `python -m eval.sweep --preset small --methods dfp dfp-no-top-k mvp mvp-top-k "
-        "qc-fql qc-bfn --tasks cube-single-task2 can lift --seeds 0-2 --records` makes such runs anew (`--dry-run` lists them), "
+        "qc-fql qc-bfn --tasks cube-single-task2 can lift --seeds 0-2 --records` makes such runs anew (`--dry-run` lists them) "
         "on data that `python -m envs.generate TASK` has made, for cube-single-task2 with `--rows 100000`.",
     ]
     return "\n\n".join(parts) + "\n"
