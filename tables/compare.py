@@ -14,6 +14,7 @@ from tables.result import Cell, Line, Result
 from tables.sources.runs import files
 from tables.spec import label_of
 
+AMONG_THEMSELVES = "`--against RUNS --against-method METHOD`, with these runs again, lays them beside one of their methods."
 TITLE = "Ours and theirs: success rate (%), or what else the task is scored by."
 
 
@@ -33,6 +34,8 @@ def compared(ours: Sequence[Entry], theirs: Sequence[Entry], method: str | None)
             lines.append(Line(f"{a.name}, {a.task}, {a.phase}", cells))
         if not chosen:
             notes.append(f"{a.name} on {a.task}, {a.phase}: nothing to compare with")
+    if not lines:
+        notes.append(AMONG_THEMSELVES)
     columns = ("ours", "against", "theirs", *COLUMNS)
     return Result("compare", TITLE, columns, tuple(lines), tuple(notes), decimals=(1, 1))
 

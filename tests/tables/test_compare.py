@@ -96,7 +96,8 @@ def test_records_against_records(write_run, compare):
 def test_where_there_is_nothing_to_compare_that_is_said(write_run, capsys, refused, tmp_path):
     path = write_run("a", SEEDS, task="cube-single-task1")
     assert main(["compare", str(path)]) == 0
-    assert "DFP (paper) on cube-single-task1, online: nothing to compare with" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "DFP (paper) on cube-single-task1, online: nothing to compare with" in said and "--against-method METHOD" in said
     (tmp_path / "empty").mkdir()
     assert "no finished run" in refused("compare", str(tmp_path / "empty"))
 
