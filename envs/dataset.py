@@ -48,12 +48,6 @@ class Dataset:
         )
 
 
-def check_actions(name: str, action: np.ndarray) -> None:
-    """ValueError unless every action lies in [-1, 1], as environments take them and policies make them."""
-    if (reach := np.abs(action.astype(np.float32)).max(initial=0)) > 1:
-        raise ValueError(f"{name} reach to {reach:.4g}, allowed is -1 to 1; are they in other units?")
-
-
 def check_finite(name: str, array: np.ndarray) -> None:
     """ValueError with the first row of `array` [N, ...] that has a number which is none."""
     if not np.isfinite(array).all():

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from envs.command import progress
-from envs.dataset import check_actions, check_finite
+from envs.dataset import check_finite
 from envs.files.mapped import BLOCK_ROWS, write_columns
 from envs.files.npz import Shape, read_arrays, read_headers
 from envs.files.npz import read_blocks as read_raw_blocks
@@ -81,7 +81,8 @@ def _checked_rows(path: Path, rows: dict[str, np.ndarray]) -> dict[str, np.ndarr
         rows[key] = rows[key].astype(np.float32, copy=False)
     for key, array in rows.items():
         check_finite(f"{path}: {key}", array)
-    check_actions(f"{path}: actions", rows["actions"])
+    if (reach := np.abs(rows["actions"]).max(initial=0)) > 1:
+        raise ValueError(f"{path}: actions reach to {reach:.4g}, allowed is -1 to 1; are they in other units?")
     rows["terminals"] = rows["terminals"].astype(bool)
     return rows
 

@@ -8,9 +8,11 @@ from typing import Any
 import gymnasium
 import numpy as np
 
-from envs.dataset import Dataset, check_actions
+from envs.dataset import Dataset
 from envs.files.download import download
-from envs.files.hdf5 import open_demos, read_array, read_env_args, train_demos
+from envs.files.hdf5 import open_demos, read_env_args
+from envs.files.outside.recording import dataset_of
+from envs.files.outside.robomimic import recordings
 from envs.files.sidecar import origin_of
 from envs.suites.robosuite_env import PROPRIO, RobosuiteEnv, check_env_args, success_reward, summary_of
 from envs.task import SuccessTiming, Task
@@ -86,38 +88,14 @@ class RobomimicTask(Task):
 
     def read_demos(self, path: Path) -> Dataset:
         """The checked demonstrations of one of robomimic's files."""
+        sizes = {**PROPRIO, "object": self.obs_dim - sum(PROPRIO.values())}
+        one = np.ones(self.action_dim)
         with open_demos(path) as file:
             env_args = read_env_args(file)
             check_env_args(env_args, self.env)
-            demos = [self._read_demo(file, f"data/{name}") for name in train_demos(file)]
-        obs, action, reward, mask, next_obs, last = (np.concatenate(column) for column in zip(*demos, strict=True))
-        data = Dataset.from_transitions(obs, action, reward, mask, next_obs, last)
-        summary = {"name": self.dataset, "rows": len(data.obs), "episodes": len(demos), "env_args": summary_of(env_args)}
-        return replace(data, origin=summary)
-
-    def _read_demo(self, file: Any, name: str) -> tuple[np.ndarray, ...]:
-        """One demonstration's transitions: obs, action, reward, mask, next_obs, and which one is the last.
-
-        Demonstrators hold on after they succeed, but success ends an episode: what follows the first one is dropped. A
-        demonstration without any success is one that was cut off: all its masks are 1.
-        """
-        action = read_array(file, f"{name}/actions", None, self.action_dim)
-        steps = len(action)
-        if steps == 0:
-            raise ValueError(f"{name} has no steps")
-        check_actions(f"{name}/actions", action)
-        obs, next_obs = (self._read_obs(file, f"{name}/{key}", steps) for key in ("obs", "next_obs"))
-        success = read_array(file, f"{name}/rewards", steps)
-        if not np.isin(success, (0, 1)).all():
-            raise ValueError(f"{name}/rewards are not 0 and 1 for success; shaped rewards are another task")
-        length = int(np.argmax(success)) + 1 if success.any() else steps
-        success, last = success[:length], np.arange(length) == length - 1
-        return obs[:length], action[:length], success_reward(success), 1 - success, next_obs[:length], last
-
-    def _read_obs(self, file: Any, name: str, steps: int) -> np.ndarray:
-        sizes = {**PROPRIO, "object": self.obs_dim - sum(PROPRIO.values())}
-        parts = [read_array(file, f"{name}/{key}", steps, size) for key, size in sizes.items()]
-        return np.concatenate(parts, axis=1)
+            data = dataset_of(recordings(file, sizes), (-one, one), (0, 1))
+        origin = {**data.origin, "name": self.dataset, "env_args": summary_of(env_args)}
+        return replace(data, reward=success_reward(data.reward), origin=origin)
 
     def _find_file(self, folders: Sequence[Path]) -> Path:
         """`<dataset>.hdf5`, or the same file where robomimic's downloader or Q-chunking's users put it."""

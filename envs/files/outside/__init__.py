@@ -58,7 +58,7 @@ def _open(source: str, keys: Sequence[str]) -> tuple[list[Recording], list[Path]
         raise ValueError("neither .npz nor .hdf5")
     with hdf5.open_demos(path) as file:
         if hdf5.has(file, "data"):
-            return robomimic.recordings(file, keys), [path]
+            return robomimic.recordings(file, dict.fromkeys(keys)), [path]
         if hdf5.has(file, "episode_0"):
             raise ValueError("one file of a Minari dataset; name its folder")
         return [flat.recording(list(file), partial(_read_hdf5, file))], [path]
