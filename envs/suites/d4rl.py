@@ -22,6 +22,7 @@ from envs.command import import_extra
 from envs.dataset import Dataset
 from envs.files.outside import read
 from envs.files.outside.minari import PREFIX, open_minari
+from envs.suites.plain import PlainEnv
 from envs.task import SuccessTiming, Task
 
 PARTS = ("achieved_goal", "desired_goal", "observation")
@@ -38,7 +39,7 @@ class D4RLTask(Task):
             raise ValueError(f"{self.name}: success_timing {success_timing!r} is OGBench's alone; allowed is 'post'")
         with warnings.catch_warnings(action="ignore"):  # what Gymnasium calls old are the versions of the data
             gymnasium.register_envs(import_extra("gymnasium_robotics", "d4rl"))
-            return D4RLEnv(self.make_simulator(), self)
+            return PlainEnv(self.make_simulator(), self)
 
     @abstractmethod
     def make_simulator(self) -> gymnasium.Env:
@@ -104,24 +105,6 @@ class EndsWithTheFall(gymnasium.Wrapper):
         obs, reward, terminated, truncated, info = self.env.step(action)
         pen = cast(Any, self.env.unwrapped)
         return obs, reward, terminated or bool(pen.data.xpos[pen.obj_body_id][2] < 0.075), truncated, info
-
-
-class D4RLEnv(gymnasium.Wrapper):
-    """Float32 observations and rewards that are plain numbers."""
-
-    def __init__(self, env: gymnasium.Env, task: Task) -> None:
-        super().__init__(env)
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (task.action_dim,), np.float32)
-
-    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        obs, info = self.env.reset(seed=seed, options=options)
-        return obs.astype(np.float32), info
-
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        obs, reward, terminated, truncated, info = self.env.step(action)
-        info["success"] = bool(info["success"])
-        return obs.astype(np.float32), float(reward), bool(terminated), bool(truncated), info
 
 
 HANDS = {  # observation, action, time limit, returns of a random and of an expert policy, all as D4RL has them

@@ -19,6 +19,7 @@ from envs.files.mapped import BLOCK_ROWS, INDEX, open_columns, unpacked_folder, 
 from envs.files.npz import Shape, read_headers
 from envs.files.ogbench import data_files, data_sources, read_rows, unpack
 from envs.files.sidecar import origin_of
+from envs.suites.plain import PlainEnv
 from envs.task import SuccessTiming, Task
 
 # OGBench hands Gymnasium float64 bounds at each look at its action space.
@@ -186,23 +187,12 @@ class OGBenchTask(Task):
         return labels
 
 
-class OGBenchEnv(gymnasium.Wrapper):
-    """An OGBench environment with float32 observations, and bits that depend on the reset's seed alone."""
-
-    def __init__(self, env: gymnasium.Env, task: OGBenchTask) -> None:
-        super().__init__(env)
-        self.observation_space = gymnasium.spaces.Box(-np.inf, np.inf, (task.obs_dim,), np.float32)
-        self.action_space = gymnasium.spaces.Box(-1.0, 1.0, (task.action_dim,), np.float32)
+class OGBenchEnv(PlainEnv):
+    """An OGBench environment whose bits depend on the reset's seed alone."""
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
         with _numpy_seed(seed):
-            obs, info = self.env.reset(seed=seed, options=options)
-        return obs.astype(np.float32), info
-
-    def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        obs, reward, terminated, truncated, info = self.env.step(action)
-        info["success"] = bool(info["success"])
-        return obs.astype(np.float32), float(reward), bool(terminated), bool(truncated), info
+            return super().reset(seed=seed, options=options)
 
 
 @contextmanager
