@@ -164,7 +164,6 @@ def own_task(
         obs_dim=int(np.prod(wrapped.observation_space.shape or ())),
         action_dim=len(low),
         time_limit=int(limit),
-        min_reward=-math.inf,
         make=make,
         low=low,
         high=high,
@@ -202,7 +201,7 @@ def data_task(name: str) -> OwnTask:
     if not sized or options or not (is_number(low) and is_number(high) and low < high):
         raise ValueError(f"{name}: write data:OBSxACTIONS, such as data:11x3 or data:11x3,low=-2,high=2")
     lows, highs = ((float(bound),) * int(action) for bound in (low, high))
-    return OwnTask(name, "", "", int(obs), int(action), 0, -math.inf, make=None, low=lows, high=highs, score="return")
+    return OwnTask(name, "", "", int(obs), int(action), 0, make=None, low=lows, high=highs, score="return")
 
 
 @cache

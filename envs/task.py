@@ -44,8 +44,6 @@ class Task(ABC):
     action_dim: int
     time_limit: int
     """Steps after which an episode is truncated."""
-    min_reward: float
-    """The least reward of a step."""
     protocols: tuple[Protocol, ...] = ()
     """The paper's protocols that use the task: 'offline-to-online' (section 5), 'offline' (appendix B.2)."""
 

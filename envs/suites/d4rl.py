@@ -6,7 +6,6 @@ hammer's and relocate's rewards, 0.1 of the distance between palm and object, ha
 0.1 to 0.4 points.
 """
 
-import math
 import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
@@ -126,12 +125,12 @@ MAZES = {
 def _hand(name: str, data: str) -> HandTask:
     obs_dim, action_dim, time_limit, reference = HANDS[name]
     env, dataset = f"AdroitHand{name.capitalize()}-v1", f"D4RL/{name}/{data}-v2"
-    return HandTask(f"d4rl-{name}-{data}", env, dataset, obs_dim, action_dim, time_limit, -math.inf, reference=reference)
+    return HandTask(f"d4rl-{name}-{data}", env, dataset, obs_dim, action_dim, time_limit, reference=reference)
 
 
 def _maze(name: str) -> MazeTask:
     env = f"AntMaze-{name}"
-    return MazeTask(f"d4rl-antmaze-{name}", env, f"D4RL/antmaze/{name}-v1", 31, 8, MAZES[name], min_reward=-1)
+    return MazeTask(f"d4rl-antmaze-{name}", env, f"D4RL/antmaze/{name}-v1", 31, 8, MAZES[name])
 
 
 TASKS: list[D4RLTask] = [_hand(name, data) for name in HANDS for data in ("human", "cloned", "expert")]

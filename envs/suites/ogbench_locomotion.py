@@ -110,7 +110,6 @@ def _task(maze: str, kind: str, goal: int) -> LocomotionTask:
         obs_dim=body.obs_dim,
         action_dim=body.action_dim,
         time_limit=time_limit,
-        min_reward=-1,
         family=maze,
         qpos_dim=body.qpos_dim,
     )

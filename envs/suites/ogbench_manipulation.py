@@ -108,22 +108,20 @@ class Family(NamedTuple):
     qpos_dim: int
     num_buttons: int
     time_limit: int
-    num_objects: int
-    """Cubes, buttons, drawers and windows; the reward counts those that are not as the goal has them."""
 
 
 FAMILIES = (
-    #       name               obs qpos buttons limit objects
-    Family("cube-single",       28,  21,  0,  200,  1),
-    Family("cube-double",       37,  28,  0,  500,  2),
-    Family("cube-triple",       46,  35,  0, 1000,  3),
-    Family("cube-quadruple",    55,  42,  0, 1000,  4),
-    Family("cube-octuple",      91,  70,  0, 1500,  8),
-    Family("scene",             40,  25,  2,  750,  5),
-    Family("puzzle-3x3",        55,  23,  9,  500,  9),
-    Family("puzzle-4x4",        83,  30, 16,  500, 16),
-    Family("puzzle-4x5",        99,  34, 20, 1000, 20),
-    Family("puzzle-4x6",       115,  38, 24, 1000, 24),
+    #       name               obs qpos buttons limit
+    Family("cube-single",       28,  21,  0,  200),
+    Family("cube-double",       37,  28,  0,  500),
+    Family("cube-triple",       46,  35,  0, 1000),
+    Family("cube-quadruple",    55,  42,  0, 1000),
+    Family("cube-octuple",      91,  70,  0, 1500),
+    Family("scene",             40,  25,  2,  750),
+    Family("puzzle-3x3",        55,  23,  9,  500),
+    Family("puzzle-4x4",        83,  30, 16,  500),
+    Family("puzzle-4x5",        99,  34, 20, 1000),
+    Family("puzzle-4x6",       115,  38, 24, 1000),
 )  # fmt: skip
 SHARDED = ("cube-quadruple", "cube-octuple")  # whose play data are a hundred files
 ONLINE = {f"{family}-task{goal}" for family in ("cube-double", "cube-triple", "cube-quadruple") for goal in (2, 3, 4)}
@@ -149,7 +147,6 @@ def _task(family: Family, goal: int, kind: str = "play", large: bool = False) ->
         obs_dim=family.obs_dim,
         action_dim=ACTION_DIM,
         time_limit=family.time_limit,
-        min_reward=-family.num_objects,
         protocols=protocols,
         family=family.name,
         qpos_dim=family.qpos_dim,
@@ -158,7 +155,7 @@ def _task(family: Family, goal: int, kind: str = "play", large: bool = False) ->
 
 
 def _sparse(task: ManipulationTask) -> ManipulationTask:
-    return replace(task, name=f"{task.name}-sparse", sparse=True, min_reward=-1, protocols=())
+    return replace(task, name=f"{task.name}-sparse", sparse=True, protocols=())
 
 
 GOALS = range(1, 6)

@@ -96,6 +96,6 @@ def _generated(task: Task, data: Dataset) -> Dataset:
 
 
 TASKS = [
-    Bandit("probe-bandit", "bandit", "probe-bandit", obs_dim=1, action_dim=2, time_limit=1, min_reward=-1.5),
-    Chain("probe-chain", "chain", "probe-chain", obs_dim=9, action_dim=2, time_limit=8, min_reward=0.0),
+    Bandit("probe-bandit", "bandit", "probe-bandit", obs_dim=1, action_dim=2, time_limit=1),
+    Chain("probe-chain", "chain", "probe-chain", obs_dim=9, action_dim=2, time_limit=8),
 ]

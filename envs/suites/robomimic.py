@@ -117,7 +117,6 @@ def _task(name: str, env: str, obs_dim: int, time_limit: int) -> RobomimicTask:
         obs_dim=obs_dim,
         action_dim=ACTION_DIM,
         time_limit=time_limit,
-        min_reward=-1,
         protocols=("offline-to-online",),
     )
 
