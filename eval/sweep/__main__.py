@@ -26,7 +26,7 @@ from envs.task import find_task
 from eval.config.options import Together, whole_numbers
 from eval.config.presets import DEFAULT_PRESET, PRESETS
 from eval.results.provenance import processor
-from eval.sweep import simulate, status, wanted
+from eval.sweep import status, wanted
 from eval.sweep.attempt import Attempt, Job, Outcome, stop_file
 from eval.sweep.cost import costs
 from eval.sweep.data import prepare
@@ -266,6 +266,5 @@ def report(received: list[int], screen: Screen, command: str, options: Namespace
 
 
 if __name__ == "__main__":
-    others = {"status": status.main, "simulate": simulate.main}
-    command, arguments = sys.argv[1:2], sys.argv[1:]
-    run_command(lambda: others[command[0]](arguments[1:]) if command and command[0] in others else sys.exit(main(arguments)))
+    command, rest = sys.argv[1:2], sys.argv[2:]
+    run_command(lambda: status.main(rest) if command == ["status"] else sys.exit(main([*command, *rest])))

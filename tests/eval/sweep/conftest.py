@@ -10,8 +10,8 @@ from eval.sweep import wanted
 from eval.sweep.attempt import Attempt, Job, Outcome
 from eval.sweep.drive import Sweep
 from eval.sweep.engines.local import Local
-from eval.sweep.simulate import Silent
 from tables.rates import Rates
+from tests.eval.sweep.simulate import Silent
 
 SETTINGS = """offline_steps=12 online_steps=8 online_warmup=2 eval_every=4 eval_episodes=3 log_every=2 backbone.width=16
     backbone.depth=1 algo.batch_size=16 algo.horizon=2""".split()

@@ -12,7 +12,7 @@ from eval.sweep.claims import FOLDER
 from eval.sweep.data import prepare
 from eval.sweep.engines.local import environments
 from eval.sweep.screen import Screen
-from eval.sweep.simulate import Cluster
+from tests.eval.sweep.simulate import Cluster
 
 
 @pytest.fixture

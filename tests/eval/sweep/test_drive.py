@@ -8,7 +8,7 @@ from eval.sweep.attempt import Job
 from eval.sweep.claims import Claims
 from eval.sweep.cost import costs, makespan
 from eval.sweep.drive import PAUSE
-from eval.sweep.simulate import Cluster, share_lost, simulate
+from tests.eval.sweep.simulate import Cluster, share_lost, simulate
 
 
 def jobs(n: int, hours: float = 1.0) -> list[Job]:

@@ -1,19 +1,17 @@
-"""A cluster on paper: `python -m eval.sweep simulate` sends runs that only sleep, in simulated time, through the sweep's loop.
+"""A cluster on paper: runs that only sleep, in simulated time, go through the sweep's loop.
 
 Workers are killed by a seed's dice, at any moment of a run, and take their claims' heartbeats with them; what a run had not
-checkpointed is lost. It says what such a cluster costs a sweep, and tests hold the loop to it.
+checkpointed is lost.
 """
 
 import heapq
 import random
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-from envs.command import Parser, positive
 from eval.sweep.attempt import Attempt, Job, Outcome
 from eval.sweep.claims import Claims, Hold
 from eval.sweep.drive import Sweep
@@ -118,21 +116,6 @@ def simulate(runs: int, slots: int, killed: float, seed: int, hours: tuple[float
     jobs.sort(key=lambda job: job.hours or 0.0, reverse=True)  # as a sweep does: the end comes sooner
     Sweep(jobs, cluster, lambda job: Attempt(job, folder, "simulated"), runs, Silent()).run()
     return cluster
-
-
-def main(arguments: list[str]) -> None:
-    parser = Parser(prog="python -m eval.sweep simulate", description=__doc__)
-    parser.add_argument("--runs", type=positive, default=1000)
-    parser.add_argument("--workers", type=positive, default=64)
-    parser.add_argument("--killed", type=float, default=0.05, help="share of attempts whose worker is killed (default: 0.05)")
-    parser.add_argument("--hours", type=float, nargs=2, default=(2.0, 6.0), help="shortest and longest run (default: 2 6)")
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args(arguments)
-    with tempfile.TemporaryDirectory() as folder:
-        one = simulate(options.runs, options.workers, options.killed, options.seed, tuple(options.hours), Path(folder))
-    twice = len(one.finished) - len(set(one.finished))
-    print(f"{len(set(one.finished))} of {options.runs} runs finished, {twice} twice; {one.lost} attempts were killed")
-    print(f"{one.now / 3600:.1f} hours on {options.workers} workers, of which {share_lost(one):.1%} were lost")
 
 
 def share_lost(cluster: Cluster) -> float:
