@@ -40,25 +40,26 @@ class Script:
         return rng.uniform(*STACKING.get(self.env.removeprefix("cube-"), (0.5, 0.5)))
 
     def make_env(self) -> "gymnasium.Env":
-        return make_collection_env(self)
+        """OGBench's environment in its data-collection mode: random scenes, a new target at each request."""
+        import gymnasium
+        import ogbench  # noqa: F401  (registers the environments)
+
+        env = gymnasium.make(
+            f"{self.env}-v0",
+            terminate_at_goal=False,
+            mode="data_collection",
+            max_episode_steps=self.episode_rows,
+            disable_env_checker=True,
+        )
+        return InfoOnce(env)
 
     def episode(self, env: "gymnasium.Env", split: int, index: int) -> Episode:
-        return accepted_episode(env, self, split, index)
-
-
-def make_collection_env(script: Script) -> "gymnasium.Env":
-    """OGBench's environment in its data-collection mode: random scenes, a new target at each request."""
-    import gymnasium
-    import ogbench  # noqa: F401  (registers the environments)
-
-    env = gymnasium.make(
-        f"{script.env}-v0",
-        terminate_at_goal=False,
-        mode="data_collection",
-        max_episode_steps=script.episode_rows,
-        disable_env_checker=True,
-    )
-    return InfoOnce(env)
+        """Episode `index` of a split: the first attempt that passes the environment's check."""
+        for attempt in range(1000):
+            episode = roll_episode(env, self, np.random.SeedSequence([self.seed, split, index, attempt]))
+            if self.env != "scene" or cube_stays_reachable(episode):
+                return episode
+        raise RuntimeError(f"{self.env}: episode {index} was rejected 1000 times")
 
 
 def make_oracles(env: "gymnasium.Env", script: Script) -> dict[str, Any]:
@@ -135,12 +136,3 @@ def cube_stays_reachable(episode: Episode) -> bool:
     beyond_right = y >= 0.29
     beyond_left_but_not_in_drawer = (y <= -0.3) & ((z < 0.06) | (z > 0.08))
     return not np.any(beyond_right | beyond_left_but_not_in_drawer)
-
-
-def accepted_episode(env: "gymnasium.Env", script: Script, split: int, index: int) -> Episode:
-    """Episode `index` of a split: the first attempt that passes the environment's check."""
-    for attempt in range(1000):
-        episode = roll_episode(env, script, np.random.SeedSequence([script.seed, split, index, attempt]))
-        if script.env != "scene" or cube_stays_reachable(episode):
-            return episode
-    raise RuntimeError(f"{script.env}: episode {index} was rejected 1000 times")

@@ -68,11 +68,11 @@ class ManipulationTask(OGBenchTask):
         return folder / f"{dataset}.npz", facts
 
     def scripted_episode(self) -> Callable[[], int]:
-        from envs.scripts.play import Script, accepted_episode, make_collection_env
+        from envs.scripts.play import Script
 
         script = Script(self.family, "play", 0)
-        env = make_collection_env(script)
-        return lambda: len(accepted_episode(env, script, 0, 0)["actions"])
+        env = script.make_env()
+        return lambda: len(script.episode(env, 0, 0)["actions"])
 
 
 class InfoOnce(gymnasium.Wrapper):

@@ -8,7 +8,7 @@ import pytest
 
 from envs.files.ogbench import data_files
 from envs.files.whole import staged
-from envs.scripts.play import Script, accepted_episode, cube_stays_reachable, make_collection_env
+from envs.scripts.play import Script, cube_stays_reachable
 from envs.scripts.play_dataset import generate
 
 
@@ -52,9 +52,9 @@ def test_sidecar_tells_where_the_data_come_from(generated):
 @pytest.mark.parametrize(("env", "kind"), [("cube-double", "noisy"), ("scene", "play"), ("puzzle-3x3", "noisy")])
 def test_episode_depends_on_its_number_alone(env, kind):
     script = Script(env, kind, seed=0, episode_rows=120)
-    used, fresh = make_collection_env(script), make_collection_env(script)
-    before = accepted_episode(used, script, 0, 0)
-    after_another, alone = accepted_episode(used, script, 0, 1), accepted_episode(fresh, script, 0, 1)
+    used, fresh = script.make_env(), script.make_env()
+    before = script.episode(used, 0, 0)
+    after_another, alone = script.episode(used, 0, 1), script.episode(fresh, 0, 1)
     for key, rows in alone.items():
         np.testing.assert_array_equal(after_another[key], rows, err_msg=key)
     assert not np.array_equal(before["actions"], alone["actions"])
