@@ -1,5 +1,1 @@
 """One generative policy family a file; a new file here is a new backbone everywhere (command line, tests, tables)."""
-
-from backbones.base import Backbone, find
-
-__all__ = ["Backbone", "find"]

@@ -94,7 +94,7 @@ def kernel() -> Kernel:
 
 
 @torch.no_grad()
-def fastest(rounds: int = 15, margin: float = 0.9) -> Kernel:
+def fastest() -> Kernel:
     """The fastest of the kernels, by one thread at a hidden layer's size, timed in turn: a sixth of a second.
 
     Each one's best time counts, which other load moves least, and a later kernel must be faster by a clear margin, so that a
@@ -110,7 +110,7 @@ def fastest(rounds: int = 15, margin: float = 0.9) -> Kernel:
     times, threads = dict.fromkeys(layers, math.inf), torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for _ in range(rounds):
+        for _ in range(15):
             for name, run in layers.items():
                 begun = time.perf_counter()
                 run()
@@ -119,7 +119,7 @@ def fastest(rounds: int = 15, margin: float = 0.9) -> Kernel:
         torch.set_num_threads(threads)
     chosen: Kernel = "fused"
     for name in layers:
-        if times[name] < margin * times[chosen]:
+        if times[name] < 0.9 * times[chosen]:
             chosen = name
     return chosen
 

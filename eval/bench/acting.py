@@ -44,9 +44,9 @@ def time_episodes(configs: dict[str, Config]) -> dict[str, float]:
     return {name: seconds(partial(rollouts, envs, untrained(config), 0, episodes)) / LIVE for name, config in configs.items()}
 
 
-def time_simulator(task: Task, steps: int = 300) -> float:
+def time_simulator(task: Task) -> float:
     """Environment steps a second of one simulator under random actions, resets left out."""
-    env, rng, done, took = task.make_env("post"), np.random.default_rng(0), 0, 0.0
+    env, rng, steps, done, took = task.make_env("post"), np.random.default_rng(0), 300, 0, 0.0
     while done < steps:
         env.reset(seed=done)
         actions = rng.uniform(-1, 1, (steps - done, task.action_dim)).astype(np.float32)

@@ -109,7 +109,6 @@ class Line:
             "moved_mb": self.kernels.bytes / 1e6,
             "state_mb": sum(x.nbytes for x in state if isinstance(x, torch.Tensor)) / 1e6,
             "limit_ms": 1e3 * statistics.median(self.arithmetic),
-            "share_of_limit": statistics.median(arithmetic / took for took, arithmetic, _ in rows),
             "memory_ms": 1e3 * statistics.median(self.memory),
             "times_larger": statistics.median(took / max(arithmetic, memory) for took, arithmetic, memory in rows),
         }

@@ -150,12 +150,9 @@ class Evaluator:
         if workers:
             self._pool = Pool(workers, _start_worker, task.name, success_timing)
 
-    def evaluate(
-        self, actors: Mapping[int, Acting], episodes: int, stopping: Callable[[], bool] = bool, first: int = 0
-    ) -> Iterator[Episode]:
-        """`episodes` episodes of each seed's actor from number `first` on, seeds in order, as they are done; fewer once
-        `stopping()` is true. Lost when a process ends that was not told to."""
-        yield from chain.from_iterable(self.each(Arena.run, blocks(actors, episodes, first), stopping))
+    def evaluate(self, actors: Mapping[int, Acting], episodes: int, first: int = 0) -> Iterator[Episode]:
+        """`episodes` episodes of each seed's actor from number `first` on, seeds in order, as they are done."""
+        yield from chain.from_iterable(self.each(Arena.run, blocks(actors, episodes, first)))
 
     def each(
         self, work: Callable[..., Result], jobs: Sequence[tuple[Any, ...]], stopping: Callable[[], bool] = bool

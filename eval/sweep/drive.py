@@ -32,13 +32,11 @@ class Sweep:
         self.running: dict[Handle, Job] = {}
         self.elsewhere: list[Job] = []  # claimed by somebody else, or by an attempt that is not known to be gone
         self.resting: dict[Job, float] = {}  # died, and are not taken up again before this moment
-        self.ended: dict[str, Outcome] = {}  # by unit
         self.deaths: Counter[str] = Counter()  # by job
         self.void: set[Path] = set()  # claims that do not hold
         self.stop = False
 
-    def run(self) -> bool:
-        """Whether every job is finished."""
+    def run(self) -> None:
         self._forget_failures()
         while self.running or (not self.stop and (self.waiting or self.elsewhere or self.resting)):
             if self.stop:
@@ -49,7 +47,6 @@ class Sweep:
                 self._take(self.running.pop(handle), outcome_of(handle))
             self._look_elsewhere()
             self.screen.look(self.running.values(), [*self.waiting, *self.resting], self.elsewhere)
-        return not self.stop and all(outcome.kind == "finished" for outcome in self.ended.values())
 
     def _claims(self, job: Job) -> Claims:
         return Claims(self.attempt(job).runs)
@@ -80,10 +77,10 @@ class Sweep:
             elif kind == "running":
                 self.elsewhere.append(part)
             elif kind == "finished":
-                self._end(part, Outcome("finished", "elsewhere"))
+                self.screen.ended(part, Outcome("finished", "elsewhere"), False)
             else:
                 last = claims.last(part.units[0])
-                self._end(part, Outcome("failed", str(last and last.facts.get("reason"))))
+                self.screen.ended(part, Outcome("failed", str(last and last.facts.get("reason"))), False)
         return free
 
     def _state(self, claims: Claims, claim: Claim | None) -> str:
@@ -114,15 +111,11 @@ class Sweep:
                 self.resting[job] = self.engine.clock() + PAUSE * self.deaths[job.folder]
                 self.screen.ended(job, outcome, True)
             else:
-                self._end(job, Outcome("failed", f"died {self.deaths[job.folder]} times, {outcome.reason}"))
+                self.screen.ended(job, Outcome("failed", f"died {self.deaths[job.folder]} times, {outcome.reason}"), False)
         elif outcome.kind == "stopped":
             self.waiting.insert(0, job)
         else:
-            self._end(job, outcome)
-
-    def _end(self, job: Job, outcome: Outcome) -> None:
-        self.ended |= dict.fromkeys(job.units, outcome)
-        self.screen.ended(job, outcome, False)
+            self.screen.ended(job, outcome, False)
 
 
 def outcome_of(handle: Handle) -> Outcome:

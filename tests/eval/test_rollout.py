@@ -7,7 +7,7 @@ import pytest
 from algos.learner import Learner
 from envs.task import find_task
 from eval.config.configure import configure
-from eval.running.rollout import EVALUATE, LIVE, TRAIN, Evaluator, action_rng, reset_seed, rollouts
+from eval.running.rollout import EVALUATE, LIVE, TRAIN, Arena, Evaluator, action_rng, blocks, reset_seed, rollouts
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_no_two_episodes_share_a_reset_or_noise():
 
 def test_evaluation_stops_when_told(actors):
     evaluator = Evaluator(find_task("cube-single-task2"), "post", 0)
-    assert list(evaluator.evaluate(actors, 3, stopping=lambda: True)) == []
+    assert list(evaluator.each(Arena.run, blocks(actors, 3), lambda: True)) == []
     evaluator.close()
 
 
