@@ -20,8 +20,8 @@ from tables.build import COMPARABLE, IN_PAPER, NAMES, by_labels, check, from_pap
 from tables.costs import Bench, load_benches
 from tables.entries import of_runs
 from tables.evidence import evidence
-from tables.figures.curves import rows_of
-from tables.figures.figure import FIGURES, write_figure
+from tables.figures.curves import PROTOCOLS, rows_of
+from tables.figures.figure import FIGURES, drawings
 from tables.headline import headline, nearest
 from tables.leaderboard import PUBLIC, leaderboard
 from tables.options import add_options
@@ -157,17 +157,24 @@ def board(result: Result, number: dict[int, int]) -> dict[str, Any]:
 
 
 def pictures(runs: Sequence[Run], preset: str) -> Iterable[dict[str, str]]:
-    """The preset's curves; where there are two methods or more, also what compares them over all tasks."""
-    counted = [run for run in runs if run.start["config"]["preset"] == preset and run.status == "finished"]
-    for name in DRAWN if len(rows_of(counted)) > 1 else DRAWN[: len(rows_of(counted))]:
-        title = f"{FIGURES[name].title}. Preset {preset}."
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder) / "figure.png"
-            try:
-                write_figure(name, runs, path, preset)
-                yield {"title": title, "png": base64.b64encode(path.read_bytes()).decode()}
-            except ValueError as error:
-                yield {"title": title, "missing": str(error)}
+    """The preset's curves, for each protocol; where there are two methods or more, also what compares them over all tasks."""
+    for protocol in PROTOCOLS:
+        own = [run for run in runs if run.start["config"]["protocol"] == protocol]
+        counted = [run for run in own if run.start["config"]["preset"] == preset and run.status == "finished"]
+        for name in DRAWN if len(rows_of(counted)) > 1 else DRAWN[: len(rows_of(counted))]:
+            yield {"title": f"{FIGURES[name].title}. Preset {preset}, protocol {protocol}.", **picture(name, own, preset)}
+
+
+def picture(name: str, runs: Sequence[Run], preset: str) -> dict[str, str]:
+    """A figure of the runs, which have one protocol, or why there is none."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "figure.png"
+        try:
+            (drawing,) = drawings(name, runs, preset)
+            drawing.write(path)
+            return {"png": base64.b64encode(path.read_bytes()).decode()}
+        except ValueError as error:
+            return {"missing": str(error)}
 
 
 def page(data: dict[str, Any]) -> str:

@@ -14,26 +14,28 @@ from tables.spec import MAIN, Row, belongs
 from tables.stats import Scores, margin
 
 TASKS = [column.label for column in MAIN]
-COLUMNS = ["label", "task", "seed", "phase", "step", "success", "seconds", "device", "offline_steps", "generated", "scored"]
+PROTOCOLS = ("offline-to-online", "offline")  # each has pictures of its own
+COLUMNS = ["label", "task", "protocol", "seed", "phase", "step", "success"]
+COLUMNS += ["seconds", "device", "offline_steps", "generated", "scored"]
 
 
-def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str = "offline-to-online") -> pd.DataFrame:
+def points(runs: Sequence[Run], rows: Sequence[Row], preset: str) -> pd.DataFrame:
     """Every evaluation of the runs that count, one a line, rows and tasks in the paper's order.
 
     Success is in percent, or what else `scored` says. Steps count from the start of the offline phase; `seconds` is the time
     that they took (nan in older records). `label` is the row's, `generated` says whether the run's data is. ValueError for
     seeds that the rules do not average.
     """
-    found: dict[tuple[int, str], list[Run]] = defaultdict(list)
+    found: dict[tuple[int, str, str], list[Run]] = defaultdict(list)
     for run in runs:
         config = run.start["config"]
-        if (config["preset"], config["protocol"]) == (preset, protocol):
+        if config["preset"] == preset:
             for number, row in enumerate(rows):
                 if belongs(config, row):
-                    found[number, config["task"]].append(run)
+                    found[number, config["task"], config["protocol"]].append(run)
     lines = []
-    for number, task in sorted(found, key=lambda key: (key[0], *in_order(TASKS, key[1]))):
-        by_seed, _ = rules.counted(found[number, task], ())
+    for number, task, protocol in sorted(found, key=lambda key: (key[0], *in_order(TASKS, key[1]))):
+        by_seed, _ = rules.counted(found[number, task, protocol], ())
         if by_seed and (conflict := rules.conflict(by_seed.values())):
             raise ValueError(f"{rows[number].label} on {task}: {conflict}")
         for seed, run in by_seed.items():
@@ -43,7 +45,7 @@ def points(runs: Sequence[Run], rows: Sequence[Row], preset: str, protocol: str 
                 if e["seed"] == seed:
                     clock = run.clock.get((e["phase"], e["step"]), nan)
                     point = (seed, e["phase"], run.training_step(e), score(e), clock)
-                    lines.append((rows[number].label, task, *point, device, offline, generated, scored))
+                    lines.append((rows[number].label, task, protocol, *point, device, offline, generated, scored))
     return pd.DataFrame(lines, columns=COLUMNS)
 
 
@@ -68,11 +70,13 @@ def summary(points: pd.DataFrame) -> pd.DataFrame:
     return table.assign(low=table["mean"] - half, high=table["mean"] + half)
 
 
-def common(points: pd.DataFrame, phase: str = "online") -> pd.DataFrame:
-    """Each seed's last success rate of the phase, on the tasks that every label has: what may be averaged over tasks.
+def common(points: pd.DataFrame) -> pd.DataFrame:
+    """Each seed's last success rate of the last phase of the one protocol that these are of, on the tasks that every label has:
+    what may be averaged over tasks.
 
     ValueError when there is no such task.
     """
+    phase = "offline" if (points["protocol"] == "offline").all() else "online"
     last = (
         points[(points["phase"] == phase) & (points["scored"] == SUCCESS)]
         .groupby(["label", "task", "seed"], sort=False)

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure as Picture
 from envs.command import Parser
 from eval.config.methods import METHODS
 from eval.results.record import Run
-from tables.figures.curves import points, rows_of
+from tables.figures.curves import PROTOCOLS, points, rows_of
 from tables.figures.estimates import aggregates, improvements, profiles
 from tables.figures.style import check_suffix, save, style
 from tables.figures.success import online_curves, success_curves, time_curves
@@ -19,7 +19,7 @@ from tables.headline import NEAREST, nearest, tasks_with_runs
 from tables.options import add_options
 from tables.rules import is_imported
 from tables.sources.runs import files, load
-from tables.spec import TABLES, Row, label_of, rows
+from tables.spec import TABLES, Row, belongs, label_of, rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Figure:
     rows: tuple[Row, ...] = ()
     tasks: tuple[str, ...] = ()
     table: str = ""  # the paper's table that has these rows and tasks
+
+    @property
+    def protocols(self) -> Sequence[str]:
+        return (TABLES[self.table].protocol,) if self.table else PROTOCOLS
 
 
 def of_table(name: str, title: str, picture: Callable[[pd.DataFrame, Sequence[Row]], Picture]) -> Figure:
@@ -55,26 +59,72 @@ IN_PAPER = [name for name, figure in FIGURES.items() if figure.table]
 """The paper's, of those that come from runs."""
 
 
-def write_figure(name: str, runs: Sequence[Run], path: Path, preset: str | None = None) -> str:
-    """A figure of the finished runs of a preset, or of the nearest one that has runs, into a png or pdf file; says of which.
-    Equal records give equal bytes.
+@dataclass(frozen=True)
+class Drawing:
+    """A figure of the runs of one preset and one protocol."""
 
-    ValueError in one line for another kind of file, or when there is nothing to draw.
-    """
-    check_suffix(path)
+    figure: Figure
+    rows: Sequence[Row]
+    runs: Sequence[Run]
+    preset: str
+    protocol: str
+
+    def __str__(self) -> str:
+        return f"preset {self.preset}, protocol {self.protocol}"
+
+    def write(self, path: Path) -> None:
+        """Draws it into a png or pdf file; equal records give equal bytes. ValueError in one line for what cannot be drawn."""
+        data = points(self.runs, self.rows, self.preset)
+        with style():
+            picture = self.figure.picture(data, self.rows)
+            if self.protocol == "offline":
+                picture.suptitle("Offline protocol")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            save(picture, path)
+
+
+def drawings(name: str, runs: Sequence[Run], preset: str | None = None) -> list[Drawing]:
+    """A figure of the finished runs of a preset, or of the nearest one that has runs: one for each protocol that they have, of
+    the paper's figures for that of their table. ValueError in one line where there is none."""
     figure = FIGURES[name]
     preset, tasks = (preset, figure.tasks) if preset else nearest_to(figure, runs)
     runs = with_imports(runs, preset)
     rows = (*figure.rows, *rows_of([run for run in runs if is_imported(run)])) if figure.rows else rows_of(runs)
-    data = points(runs, rows, preset)
-    if tasks:
-        data = data[data["task"].isin(tasks)]
-    if data.empty:
+    own: dict[str, list[Run]] = {protocol: [] for protocol in figure.protocols}
+    for run in runs:
+        config = run.start["config"]
+        there = config["preset"] == preset and config["protocol"] in own and (not tasks or config["task"] in tasks)
+        if there and run.status == "finished" and run.evaluations and any(belongs(config, row) for row in rows):
+            own[config["protocol"]].append(run)
+    found = [Drawing(figure, rows, those, preset, protocol) for protocol, those in own.items() if those]
+    if not found:
         raise ValueError(f"figure {name}: no finished run of preset {preset} belongs to it")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with style():
-        save(figure.picture(data, rows), path)
-    return preset
+    return found
+
+
+def write_figure(name: str, runs: Sequence[Run], path: Path, preset: str | None = None) -> list[Path]:
+    """Draws a figure into a png or pdf file; where the runs have both protocols, of the offline one into a file beside it.
+    Says of which each file is, and what is left out.
+
+    ValueError in one line for another kind of file, or when nothing can be drawn.
+    """
+    check_suffix(path)
+    written: list[Path] = []
+    refused: list[str] = []
+    for place, drawing in enumerate(drawings(name, runs, preset)):
+        file = path.with_stem(f"{path.stem}-{drawing.protocol}") if place else path
+        try:
+            drawing.write(file)
+        except ValueError as error:
+            refused.append(f"{file}: {error}")
+        else:
+            written.append(file)
+            print(f"{file}: {drawing}", file=sys.stderr)
+    if not written:
+        raise ValueError("; ".join(refused))
+    for refusal in refused:
+        print(f"left out: {refusal}", file=sys.stderr)
+    return written
 
 
 def nearest_to(figure: Figure, runs: Sequence[Run]) -> tuple[str, Sequence[str]]:
@@ -120,25 +170,18 @@ def main(arguments: list[str]) -> None:
     if options.out.suffix:
         if len(options.figures) > 1:
             raise ValueError(f"{options.out}: one file for {len(options.figures)} figures; name a folder")
-        return told(options.out, write_figure(options.figures[0], runs, options.out, options.preset))
-    if not write_figures(options.out, options.figures, runs, options.preset):
+        write_figure(options.figures[0], runs, options.out, options.preset)
+    elif not write_figures(options.out, options.figures, runs, options.preset):
         raise ValueError(f"no figure was drawn into {options.out}")
 
 
-def told(path: Path, preset: str) -> None:
-    print(f"{path}: preset {preset}", file=sys.stderr)
-
-
-def write_figures(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str | None) -> int:
-    """Figures as png and pdf files of a folder, how many; says which, and which are left out since no run belongs to them."""
-    drawn = 0
+def write_figures(folder: Path, names: Sequence[str], runs: Sequence[Run], preset: str | None) -> list[Path]:
+    """Figures as png and pdf files of a folder; says which are left out since no run belongs to them."""
+    written: list[Path] = []
     for name in names:
-        for suffix in (".png", ".pdf"):
-            path = folder / f"figure-{name}{suffix}"
-            try:
-                told(path, write_figure(name, runs, path, preset))
-            except ValueError as error:
-                print(f"left out: {error}", file=sys.stderr)
-                break
-            drawn += 1
-    return drawn
+        try:
+            for suffix in (".png", ".pdf"):
+                written += write_figure(name, runs, folder / f"figure-{name}{suffix}", preset)
+        except ValueError as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return written

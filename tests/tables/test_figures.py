@@ -19,7 +19,7 @@ from tables.__main__ import main
 from tables.figures.curves import common, final_scores, points, rows_of, summary
 from tables.figures.diagnostics import by_set, run_picture, series
 from tables.figures.estimates import improvements
-from tables.figures.figure import FIGURES, write_figure
+from tables.figures.figure import FIGURES, drawings, write_figure
 from tables.figures.style import COLOURS, looks
 from tables.figures.success import online_curves, success_curves, time_curves
 from tables.sources.runs import files, load
@@ -38,6 +38,7 @@ def make_run(
         {"seed": seed, "phase": phase, "step": step, "success": [1] * round(10 * share) + [0] * round(10 - 10 * share)}
         for seed, last in seeds.items()
         for phase, step, share in (("offline", 10, 0), ("offline", 30, last / 2), ("online", 10, 0), ("online", 20, last))
+        if phase == "offline" or config.get("protocol") != "offline"
     ]
     changes = config.get("changes", {})
     algo = {"elite_weight": 0.5, "num_elites": 4} | {name.partition(".")[2]: value for name, value in changes.items()}
@@ -75,7 +76,6 @@ def test_clocks_of_several_machines_are_said_not_to_compare():
         {"status": "failed"},
         {"status": "stopped"},
         {"preset": "quick"},
-        {"protocol": "offline"},
         {"method": "mvp"},
         {"changes": {"algo.num_elites": 8}},
         {"changes": {"online_steps": 7}},
@@ -143,6 +143,28 @@ def test_aggregates_take_the_last_evaluation_on_the_tasks_that_all_have():
     runs = [make_run({0: 0.4, 1: 0.6}, "mvp", "can"), make_run({0: 0.8}, "dfp", "can"), make_run({0: 1.0}, "dfp", "lift")]
     last = final_scores(common(points(runs, rows("mvp", "dfp"), "paper")))
     assert {label: [task.tolist() for task in tasks] for label, tasks in last.items()} == {"MVP": [[40, 60]], "DFP": [[80]]}
+
+
+def test_runs_of_each_protocol_are_drawn_apart_at_the_end_of_its_last_phase():
+    runs = [make_run({0: 0.4}, "fql", "lift", protocol="offline"), make_run({0: 0.8}, "fql", "lift")]
+    found = drawings("aggregates", runs)
+    assert [one.protocol for one in found] == ["offline-to-online", "offline"]
+    assert [common(points(one.runs, one.rows, "paper"))["success"].tolist() for one in found] == [[80], [20]]
+    assert [one.runs for one in drawings("1", runs)] == [runs[1:]], "Table 1 has no others"
+    with pytest.raises(ValueError, match="figure 1: no finished run of preset paper belongs to it"):
+        drawings("1", runs[:1])
+
+
+def test_a_second_protocol_has_a_file_beside_the_first_and_one_alone_the_name_that_was_given(tmp_path, capsys):
+    offline = [make_run({0: 0.4}, method, task, protocol="offline") for method, task in (("dfp", "lift"), ("fql", "can"))]
+    path, beside = tmp_path / "a.png", tmp_path / "a-offline.png"
+    assert write_figure("curves", offline[:1], path) == [path]
+    assert write_figure("curves", [*offline[:1], make_run({0: 0.4})], path) == [path, beside] and beside.exists()
+    capsys.readouterr()
+    assert write_figure("aggregates", [*offline, make_run({0: 0.4})], path) == [path]
+    drawn, left_out = capsys.readouterr().err.splitlines()
+    assert drawn == f"{path}: preset paper, protocol offline-to-online"
+    assert left_out == f"left out: {beside}: no task has finished offline runs of all of FQL, DFP"
 
 
 @pytest.mark.parametrize("name", ["aggregates", "profiles", "improvement"])
@@ -325,7 +347,7 @@ def test_without_a_preset_a_figure_is_of_the_nearest_that_has_runs_and_of_their_
         write_run(f"{weight}", {0: [1]}, preset="small", task="cube-single-task2", algo={"elite_weight": weight})
     out = tmp_path / "one.png"
     assert main(["figure", "5", "--runs", str(tmp_path), "--out", str(out)]) == 0
-    assert out.exists() and capsys.readouterr().err == f"{out}: preset small\n"
-    assert write_figure("curves", load(files([tmp_path])), tmp_path / "curves.png") == "small"
+    assert out.exists() and capsys.readouterr().err == f"{out}: preset small, protocol offline-to-online\n"
+    assert [one.preset for one in drawings("curves", load(files([tmp_path])))] == ["small"]
     with pytest.raises(ValueError, match="figure 5: no finished run of preset small"):
         write_figure("5", load(files([tmp_path])), out, "small")

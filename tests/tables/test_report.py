@@ -23,6 +23,7 @@ from tables import report
 from tables.__main__ import main
 from tables.build import NAMES
 from tables.commands import again
+from tables.sources.runs import files, load
 
 ROOT = Path(__file__).parents[2]
 TASK = "cube-double-task2"
@@ -153,6 +154,15 @@ def test_equal_records_give_equal_files(write_run, write_report):
     assert [("png" in figure) for figure in data["figures"]] == [True] * 4
 
 
+def test_each_protocol_of_a_preset_has_figures_of_its_own(write_run, tmp_path, monkeypatch):
+    write_run("a", {0: [1]}, protocol="offline")
+    write_run("b", {0: [1]})
+    monkeypatch.setattr(report, "picture", lambda *_: {})
+    titles = [figure["title"] for figure in report.pictures(load(files([tmp_path])), "paper")]
+    about = "Success rate over training steps, of all that there is. Preset paper, protocol"
+    assert titles == [f"{about} offline-to-online.", f"{about} offline."]
+
+
 def test_an_empty_folder_and_damaged_records_give_a_report(tmp_path, write_run, write_report, capsys):
     _, data = write_report()
     assert data["runs"] == data["figures"] == [] and cell_of(data, "1", "DFP", "lift")["gaps"]
@@ -175,7 +185,7 @@ def test_what_is_mistyped_is_refused_in_one_line_and_writes_nothing(tmp_path, re
 
 def test_the_report_of_the_committed_records_is_small(write_report):
     page, data = write_report(runs=ROOT / "records")
-    assert len(page.encode()) < 3e6
+    assert len(page.encode()) < 4e6
     assert any("png" in figure for figure in data["figures"]) and data["tables"][0]["filled"]
 
 
