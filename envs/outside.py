@@ -17,13 +17,18 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-PACKAGE = "module:"
+GYM, DATA, PACKAGE = "gym:", "data:", "module:"
 _names: dict[type, str] = {}  # of classes from outside
 
 
 def is_outside(name: str) -> bool:
     """Whether a name is that of a file or of a package from outside."""
     return name.startswith(PACKAGE) or _split(name)[0].endswith(".py")
+
+
+def is_own_task(name: str) -> bool:
+    """Whether a task's name is none of the suite's: what `envs.own` makes of it is said by its beginning or its file."""
+    return name.startswith((GYM, DATA)) or is_outside(name)
 
 
 def tidy(name: str) -> str:

@@ -20,9 +20,9 @@ from gymnasium.spaces import Box, Dict, Space, flatdim
 
 from envs import outside
 from envs.dataset import Dataset
+from envs.outside import DATA, GYM
 from envs.task import SuccessTiming, Task
 
-GYM, DATA = "gym:", "data:"
 REFERENCES = {
     "halfcheetah": (-280.178953, 12135.0),
     "hopper": (-20.272305, 3234.3),

@@ -105,7 +105,7 @@ class Task(ABC):
         return None
 
     def facts(self) -> dict[str, Any]:
-        """What a record keeps of a task from outside the suite."""
+        """What a record keeps of how episodes are scored; nothing where they are by success, as the suite's."""
         return {}
 
     @property

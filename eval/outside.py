@@ -26,7 +26,7 @@ import torch
 from tabulate import tabulate
 
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
-from envs.outside import as_file_name, fingerprint, in_words, is_outside, load_function, tidy
+from envs.outside import as_file_name, fingerprint, in_words, is_outside, is_own_task, load_function, tidy
 from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.config.options import Together, whole_numbers
 from eval.results.folder import RECORD, new_folder
@@ -141,7 +141,7 @@ def main() -> None:
     rows += [["mean", f"{fmean(scores):.1f}", total]] * (len(rows) > 1)
     print(tabulate(rows, ["seed", scored_by(start), "episodes"], disable_numparse=True))
     print(f"\nrecord: {writer.path}")
-    against = options.runs if task.facts() else "records"
+    against = options.runs if is_own_task(task.name) else "records"
     print(f"beside others: python -m tables compare {shlex.quote(str(writer.path))} --against {against}")
 
 

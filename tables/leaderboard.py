@@ -16,6 +16,7 @@ import numpy as np
 
 from envs.command import Parser
 from eval.config.presets import PRESETS
+from eval.results.record import SUCCESS, scored_by
 from tables import rules
 from tables.entries import Entry, of_files, of_paper
 from tables.options import add_options
@@ -134,7 +135,8 @@ def board(family: str, group: Group, phase: str) -> Result:
     ranked = rules.ranked([cells for _, _, cells in lines], 1)
     shown = tuple(Line(label, (seeds(row.values()), *cells)) for (label, row, _), cells in zip(lines, ranked, strict=True))
     title = SHARED[family][0] if family in SHARED else f"{family[0].upper()}{family[1:]}"
-    title = f"{title}, success rate (%) at the end of the {phase} phase. {group.title}."
+    scored = next((scored_by(run.start) for entry in entries for run in entry.cell.runs), SUCCESS)
+    title = f"{title}, {scored} at the end of the {phase} phase. {group.title}."
     columns = ("seeds", *tasks, "mean", "IQM")
     grounds = (rules.unlike(task, (row[task].cell for _, row, _ in lines if task in row)) for task in tasks)
     notes = (*group.notes, *filter(None, grounds), READING)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from envs.outside import is_own_task
 from eval.results.record import PHASES, Run, scored_by
 from tables import cells, rules
 from tables.result import Cell, Result
@@ -47,7 +48,7 @@ def build(runs: Sequence[Run], preset: str, mixed: bool = False) -> Result:
 
 def is_own(run: Run) -> bool:
     """Whether a run's task is none of the suite's."""
-    return "task" in run.start
+    return is_own_task(run.start["config"]["task"])
 
 
 def column_of(run: Run) -> str:

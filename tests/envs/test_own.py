@@ -10,6 +10,7 @@ from gymnasium.spaces import Box, Dict
 from envs import outside
 from envs.own import own_task
 from envs.physics import physics_fingerprint
+from envs.suites import TASKS
 from envs.task import Task, find_task
 
 TASK_FILE = """
@@ -163,6 +164,11 @@ def test_a_name_that_stands_for_no_task_is_refused(name: str, words: str):
     with pytest.raises(ValueError, match=r"^[^\n]*$") as refusal:
         find_task(name)
     assert words in str(refusal.value)
+
+
+def test_a_task_s_name_says_whether_it_is_the_suite_s():
+    names = ("gym:Pendulum-v1,g=9.0", "data:3x2", "./mine.py", "mine.py:TASK", "module:mine")
+    assert all(map(outside.is_own_task, names)) and not any(map(outside.is_own_task, TASKS))
 
 
 def test_a_gymnasium_task_takes_options():

@@ -98,6 +98,16 @@ def test_what_is_no_policy_is_refused_and_leaves_nothing(evaluate, name, workers
     assert words in str(refusal.value) and not Path("runs").exists()
 
 
+def test_a_file_s_task_is_from_outside_whatever_class_it_is_of(evaluate, tmp_path, capsys):
+    task = tmp_path / f"chain_{tmp_path.name}.py"
+    made = "Chain('mine', 'chain', 'mine', obs_dim=9, action_dim=2, time_limit=8, min_reward=0.0)"
+    task.write_text(f"from envs.suites.probe import Chain\nTASK = {made}\n")
+    evaluate("act", "--workers", "0", "--task", f"./{task.name}")
+    assert capsys.readouterr().out.endswith("--against runs\n")
+    tables(["own"])
+    assert f"{task.name}, success rate (%)" in capsys.readouterr().out
+
+
 def test_tables_lay_it_beside_trained_ones(evaluate, tiny, capsys, tmp_path):
     made = evaluate("act", "--workers", "0")
     _, trained = tiny("--seeds", "0", "1")

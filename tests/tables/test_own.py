@@ -96,6 +96,18 @@ def test_other_data_of_a_task_from_outside_are_another_task_and_no_leaderboard_h
     assert len(entries) == 4 and not leaderboard(Path("nowhere"), entries)
 
 
+def test_what_is_from_outside_is_said_by_a_task_s_name_and_not_by_how_it_is_scored(write_run, tables):
+    """A file may hold a task that says nothing of its score, and D4RL's hand, which does, is the suite's."""
+    file = write_run("a", {0: [1, 0]}, task="chain.py", preset="quick")
+    hand = write_run("b", {0: [0]}, task="d4rl-pen-human", preset="quick")
+    scored = hand.read_text().replace('"success": [0]', '"success": [0], "score": [7.0]')
+    hand.write_text(scored.replace('"schema"', '"task": {"score": "normalised score"}, "schema"'))
+    text = tables("own", "--preset", "quick")
+    assert "chain.py, success rate (%)" in text and "50.0 → 50.0" in text and "d4rl" not in text
+    (board,) = leaderboard(Path("nowhere"), of_runs(load([file, hand])))
+    assert board.title.startswith("D4rl-pen-human, normalised score at the end of the online phase. Ours: preset quick")
+
+
 def test_a_run_without_an_online_phase_hides_nobody_s_online_numbers(returns, tables):
     returns("a", {0: -5.0, 1: -7.0})
     offline = returns("b", {0: -4.0}, method="iql")

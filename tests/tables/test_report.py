@@ -131,6 +131,12 @@ def test_the_command_of_a_stranger_s_record_is_quoted():
     assert "'lift; rm -rf ~'" in again(config)
 
 
+def test_what_is_looked_up_by_a_table_s_name_is_no_selector(write_run, write_report):
+    """Leaderboards have names of families, which may be `mine.py`."""
+    page, _ = write_report()
+    assert not re.search(r"querySelector(All)?\(`[^`\"]*\$\{", page)
+
+
 def test_the_file_loads_nothing(write_run, write_report):
     write_run("a", {0: [1]})
     page, _ = write_report()
