@@ -3,7 +3,7 @@
 import json
 import sys
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ EXPERIMENTS = {
 OTHER = "Other runs"
 
 Bench = dict[str, Any]
+Times = Mapping[str, float]  # of an update, in milliseconds, by phase
 
 
 def published_9() -> Result:
@@ -60,6 +61,14 @@ def update_ms(benches: Iterable[Bench], method: str, preset: str, phase: str) ->
         if wanted.items() <= update.items() and "vary" not in update
     ]
     return min(times, key=lambda pair: pair[0], default=None)
+
+
+def updates_ms(times: Times, config: Mapping[str, Any], phase: str, step: int) -> float:
+    """What all updates of a run with this configuration take up to a step of a phase, in milliseconds."""
+    if phase == "offline":
+        return times["offline"] * step
+    online = max(step - config.get("online_warmup", 0), 0) * config.get("updates_per_step", 1)
+    return times["offline"] * config["offline_steps"] + times["online"] * online
 
 
 def action_ms(benches: Iterable[Bench], method: str, preset: str) -> tuple[float, Bench] | None:

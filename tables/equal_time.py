@@ -3,14 +3,12 @@
 Times are those of one record of `eval.bench`, which measures methods in turn; a run's clock is of a machine with other work.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from eval.results.record import PHASES, Run
-from tables.costs import Bench, fullest, update_ms
+from tables.costs import Bench, Times, fullest, update_ms, updates_ms
 
-Times = Mapping[str, float]  # of an update, in milliseconds, by phase
 Moment = tuple[str, int]  # a phase and a step of it
 
 
@@ -38,12 +36,4 @@ def moment_of(run: Run, own: Times, other: Times) -> Moment:
 def share(run: Run, own: Times, other: Times, moment: Moment) -> float:
     """The time of the run's updates up to there, as a share of that of a whole run of the other method."""
     config = run.start["config"]
-    return took(own, config, *moment) / took(other, config, "online", config["online_steps"])
-
-
-def took(times: Times, config: Mapping[str, Any], phase: str, step: int) -> float:
-    """Milliseconds of the updates up to a step."""
-    if phase == "offline":
-        return times["offline"] * step
-    online = max(step - config.get("online_warmup", 0), 0) * config.get("updates_per_step", 1)
-    return times["offline"] * config["offline_steps"] + times["online"] * online
+    return updates_ms(own, config, *moment) / updates_ms(other, config, "online", config["online_steps"])

@@ -17,8 +17,9 @@ from tables.spec import ANY_PRESET
 
 def hours(gap: Gap, rates: Rates) -> tuple[float | None, str]:
     """What a gap takes on a processor, or where no processor is known to have done it on a GPU; None when neither is known."""
+    asked = {"method": gap.method, "task": gap.task, "preset": gap.preset, "protocol": gap.protocol}
     for gpu, where in ((False, ""), (True, " on a GPU")):
-        one = rates.usual(gpu, gap.method, gap.task, gap.preset, gap.protocol)
+        one = rates.usual(gpu, asked)
         if one is not None:
             return len(gap.seeds) * one, where
     return None if gap.seeds else 0.0, ""

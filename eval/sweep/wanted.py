@@ -208,11 +208,9 @@ def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: 
                 seen.add(f"{name}-{seed}")
                 new.append(seed)
 
-        run = (config.method, config.task.name, config.preset, config.protocol)
-        steps = (config.offline_steps, config.online_steps)
-        measured = {device: rates.hours(device, *run, steps=steps) for device in rates.devices()}
+        measured = {device: rates.hours(device, plain) for device in rates.devices()}
         machines = {device: known for device, known in measured.items() if known is not None}
-        one = machines.get(here, rates.usual(not here.startswith("cpu"), *run, steps=steps))
+        one = machines.get(here, rates.usual(not here.startswith("cpu"), plain))
         for begin in range(0, len(new), together):
             own = tuple(new[begin : begin + together])
             units, n = tuple(f"{name}-{seed}" for seed in own), len(own)

@@ -6,8 +6,8 @@ import math
 import pytest
 
 from tables.claims import CLAIMS
-from tables.costs import load_benches
-from tables.equal_time import at_equal_time, moment_of, share, took
+from tables.costs import load_benches, updates_ms
+from tables.equal_time import at_equal_time, moment_of, share
 from tables.findings import UNTIMED, conclusions
 from tables.sources.runs import files, load
 
@@ -18,9 +18,9 @@ CLAIM = next(claim for claim in CLAIMS if claim.equal_time)
 
 def test_the_time_of_updates_leaves_out_the_warm_up_and_counts_updates_a_step():
     times = {"offline": 2.0, "online": 3.0}
-    assert took(times, CONFIG, "offline", 4) == 8
-    assert [took(times, CONFIG, "online", step) for step in (2, 3, 20)] == [20, 23, 74]
-    assert took(times, CONFIG | {"updates_per_step": 0.5}, "online", 12) == 35
+    assert updates_ms(times, CONFIG, "offline", 4) == 8
+    assert [updates_ms(times, CONFIG, "online", step) for step in (2, 3, 20)] == [20, 23, 74]
+    assert updates_ms(times, CONFIG | {"updates_per_step": 0.5}, "online", 12) == 35
 
 
 @pytest.mark.parametrize(

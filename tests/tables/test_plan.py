@@ -8,6 +8,8 @@ import pytest
 from eval.results.record import read
 from tables.rates import Rates
 
+DFP = {"method": "dfp", "task": "lift", "preset": "paper", "protocol": "offline-to-online"}
+
 
 def lines(text: str, method: str) -> list[list[str]]:
     return [re.split(r"  +", line) for line in text.splitlines() if line.startswith(method + "  ")]
@@ -74,6 +76,23 @@ def test_without_runs_hours_are_those_of_the_timed_updates(tmp_path, tables):
     assert {line[3] for line in lines(tables("plan", "1"), "MVP")} == {"?"}
 
 
+@pytest.mark.parametrize(
+    ("config", "hours"),
+    [
+        ({"offline_steps": 50_000, "online_steps": 40_000}, 1.3),
+        ({"offline_steps": 50_000, "online_steps": 40_000, "online_warmup": 10_000, "updates_per_step": 0.5}, 0.8),
+        ({}, 20.0),  # 1M steps offline, 500k online
+    ],
+)
+def test_hours_of_updates_are_of_those_that_a_configuration_makes(config, hours):
+    updates = [
+        {"method": "dfp", "phase": phase, "seeds": 1, "ms": ms, "ranking": "float32"}
+        for phase, ms in (("offline", 36.0), ("online", 72.0))
+    ]
+    bench = {"preset": "qam", "device": "cpu", "updates": updates}
+    assert Rates([], [bench]).usual(False, DFP | {"preset": "qam"} | config) == pytest.approx(hours)
+
+
 def test_table_9_s_times_are_those_of_the_one_record_with_most_methods(tmp_path, tables):
     def bench(name: str, **online_ms: float) -> None:
         updates = [{"method": m, "phase": "online", "seeds": 1, "ms": t, "ranking": "float32"} for m, t in online_ms.items()]
@@ -105,23 +124,22 @@ def test_hours_are_not_those_of_probes_or_of_tiny_runs(write_run, tmp_path, tabl
     path = write_run("a", {0: [1]}, seconds=36, **tiny)
     assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"?"}
     rates = Rates([read(path)], [])
-    known = rates.usual(False, "dfp", "lift", "paper", "offline-to-online", steps=(1_000_000, 1_000_000))
+    known = rates.usual(False, DFP | {"offline_steps": 1_000_000, "online_steps": 1_000_000})
     assert known is None, "nor where they are scaled by their steps"
 
 
 def test_hours_are_those_of_other_sizes_only_where_steps_are_given_and_nothing_else_is_known(write_run, tables):
     paths = [write_run("a", {0: [1]}, seconds=36, changes={"algo.critic_depth": 1}, offline_steps=1000)]
     assert {line[3] for line in lines(tables("plan", "1"), "DFP")} == {"?"}
-    run = (False, "dfp", "lift", "paper", "offline-to-online", (1000, 0))
-    assert Rates(map(read, paths), []).usual(*run) == 0.01
+    run = DFP | {"offline_steps": 1000}
+    assert Rates(map(read, paths), []).usual(False, run) == 0.01
     paths.append(write_run("b", {0: [1]}, seconds=3600, offline_steps=1000))
-    assert Rates(map(read, paths), []).usual(*run) == 1
+    assert Rates(map(read, paths), []).usual(False, run) == 1
 
 
 def test_a_probe_s_hours_are_those_of_probes_and_a_tenth_of_the_steps_is_enough(write_run):
     probe = write_run("a", {0: [1]}, seconds=3600, task="probe-chain")
     part = write_run("b", {0: [1]}, seconds=3600, changes={"offline_steps": 200_000}, offline_steps=200_000)
     rates = Rates(map(read, (probe, part)), [])
-    run = (False, "dfp", "probe-chain", "paper", "offline-to-online")
-    assert rates.usual(*run) == 1
-    assert rates.usual(False, "dfp", "lift", *run[3:], steps=(400_000, 0)) == 2
+    assert rates.usual(False, DFP | {"task": "probe-chain"}) == 1
+    assert rates.usual(False, DFP | {"offline_steps": 400_000}) == 2
