@@ -31,6 +31,8 @@ def again(config: dict[str, Any]) -> str:
     words = ["--method", method] if method in METHODS else ["--algo", parts[0], "--backbone", parts[1]]
     words += [word for name in ("task", "preset", "protocol") for word in (f"--{name}", config[name])]
     words += ["--dataset", config["dataset"]] if config.get("dataset", "own") != "own" else []
+    if "eval_every" in config:  # no change of the method, but tables average over evaluations
+        words += ["--eval-every", config["eval_every"]]
     return run_line([*words, *options(config["changes"]), "--seeds", *config["seeds"]])
 
 

@@ -116,6 +116,7 @@ def test_beside_a_number_stands_the_published_one(write_run, write_report):
     [
         "--method mvp --task lift --preset paper --seeds 0 3",
         "--task cube-double-task2 --preset quick --algo.elites-offline --backbone.temperatures 0.05 0.2 --horizon 2",
+        "--method fql --task cube-single-task2 --preset small --protocol offline --eval-every 6000",
         "--backbone meanflow --algo fql --task scene-task2 --preset paper --online-steps 7 --algo.learning-rate 1e-5",
     ],
 )
