@@ -13,7 +13,7 @@ from tables.cells import build
 from tables.own import column_of, is_own
 from tables.result import Cell, Number
 from tables.sources.means_file import holds_means, read_means
-from tables.sources.protocols import protocol_of
+from tables.sources.publications import publication_of
 from tables.sources.runs import load
 from tables.spec import TABLES, Row, Table, each, label_of
 
@@ -50,16 +50,16 @@ class Entry:
 
 def of_files(files: Sequence[Path], mixed: bool = False) -> list[Entry]:
     """What records and CSV files say, with seeds or without; what is published under a protocol goes by its name."""
-    by_protocol: dict[str, list[Path]] = defaultdict(list)
+    by_publication: dict[str, list[Path]] = defaultdict(list)
     for path in files:
-        protocol = protocol_of(path)
-        by_protocol[protocol.name if protocol else ""].append(path)
+        publication = publication_of(path)
+        by_publication[publication.name if publication else ""].append(path)
     found = []
-    for protocol_name, own in by_protocol.items():
+    for published_as, own in by_publication.items():
         means = [path for path in own if path.suffix == ".csv" and holds_means(path)]
         runs = of_runs(load([path for path in own if path not in means]), mixed)
         entries = [*runs, *(entry for path in means for entry in of_means(path))]
-        found += [replace(entry, preset=protocol_name or entry.preset) for entry in entries]
+        found += [replace(entry, preset=published_as or entry.preset) for entry in entries]
     return found
 
 

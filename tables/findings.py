@@ -142,7 +142,7 @@ def printed(contrast: Contrast) -> float:
 
 def verdict(claim: Claim, estimates: Sequence[Estimate]) -> str:
     """Whether intervals lie above 0, or all within the margin; disagreement needs an interval wholly on the other side."""
-    if any(outside(claim, one) for one in estimates):
+    if any(contradicts(one, claim) for one in estimates):
         return DISAGREES
     if claim.margin is None:
         (one,) = estimates
@@ -152,8 +152,8 @@ def verdict(claim: Claim, estimates: Sequence[Estimate]) -> str:
     return AGREES if all(-claim.margin <= one.low and one.high <= claim.margin for one in estimates) else UNCLEAR
 
 
-def outside(claim: Claim, one: Estimate) -> bool:
-    """Whether an interval contradicts the claim; one without bounds does not."""
+def contradicts(one: Estimate, claim: Claim) -> bool:
+    """Whether an interval does; one without bounds does not."""
     return one.high < 0 if claim.margin is None else one.low > claim.margin or one.high < -claim.margin
 
 
@@ -196,7 +196,7 @@ def conclusions(claim: Claim, runs: Sequence[Run], benches: Sequence[Bench]) -> 
         }
         known = {place: finding for place, finding in found.items() if finding}
         if known:
-            shown = max(known, key=lambda i: (outside(claim, known[i].estimate), abs(known[i].estimate.value)))
+            shown = max(known, key=lambda i: (contradicts(known[i].estimate, claim), abs(known[i].estimate.value)))
             alike = all(finding.alike for finding in known.values())
             said = verdict(claim, [finding.estimate for finding in known.values()]) if alike else UNLIKE
             (whole if len(known) == len(found) else partial).append((said, known[shown], papers[shown]))

@@ -22,7 +22,7 @@ from tables.entries import Entry, of_files, of_paper
 from tables.options import add_options
 from tables.render import render, to_csv
 from tables.result import Cell, Line, Number, Result
-from tables.sources.protocols import FILE, Protocol, protocols
+from tables.sources.publications import FILE, Publication, publications
 from tables.sources.runs import files
 from tables.spec import MAIN, ROBOMIMIC_TASKS, cubes
 from tables.stats import Array, Scores, bootstrap, interquartile_mean, mean
@@ -75,19 +75,17 @@ def groups(public: Path, ours: Iterable[Entry]) -> list[Group]:
     """What others published, with those of our runs that follow the same protocol; then our other runs on the suite's tasks."""
     apart: dict[tuple[str, ...], list[Entry]] = defaultdict(list)
     joined: dict[str, list[Entry]] = defaultdict(list)
-    known = protocols(public)
+    known = publications(public)
     for entry in (entry for entry in ours if entry.number.mean is not None and not entry.from_outside):
-        protocol = followed(entry, known)
-        if protocol:
-            joined[protocol.name].append(entry)
+        if publication := followed(entry, known):
+            joined[publication.name].append(entry)
         else:
             apart[conditions(entry)].append(entry)
     found = []
-    for protocol in known:
-        theirs = of_files([public / name for name in protocol.files]) + of_paper([protocol.table] if protocol.table else [])
-        notes = (*protocol.notes, f"Source: {protocol.source}.")
-        entries = (*theirs, *joined[protocol.name])
-        found.append(Group(protocol.name, protocol.title, protocol.kind, notes, entries))
+    for one in known:
+        theirs = of_files([public / name for name in one.files]) + of_paper([one.table] if one.table else [])
+        notes = (*one.notes, f"Source: {one.source}.")
+        found.append(Group(one.name, one.title, one.kind, notes, (*theirs, *joined[one.name])))
     for words, own in apart.items():
         about = tuple(PRESETS[preset].about for preset in {entry.preset for entry in own} & PRESETS.keys())
         title = ", ".join([f"Ours: preset {words[0]}" if own[0].origin == "ours" else words[0].capitalize(), *words[1:]])
@@ -95,8 +93,8 @@ def groups(public: Path, ours: Iterable[Entry]) -> list[Group]:
     return found
 
 
-def followed(entry: Entry, known: Iterable[Protocol]) -> Protocol | None:
-    """The published protocol that a run of ours keeps to the letter, on the same data."""
+def followed(entry: Entry, known: Iterable[Publication]) -> Publication | None:
+    """The publication whose protocol a run of ours keeps to the letter, on the same data."""
     preset, kind, *deviations = conditions(entry)
     return next((one for one in known if preset in one.presets and kind == one.kind and not deviations), None)
 

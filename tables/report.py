@@ -32,6 +32,7 @@ from tables.sources.under_way import under_way
 from tables.spec import TABLES, label_of
 
 PLAIN = Style("{}", "{}", "{}")
+OUR_PRESETS = ("laptop", "small", "quick")  # whose tables come first
 DRAWN = ("curves", "aggregates", "profiles", "improvement")
 FILTERED = {
     **{method.label: {"method": f"{method.label} {name}"} for name, method in METHODS.items()},
@@ -40,9 +41,6 @@ FILTERED = {
     "Avg.": {"task": "Avg."},
 }
 """What the filters look for, by the label of a line or a column; what is not here is never filtered."""
-
-
-OWN = ("laptop", "small", "quick")  # tables of our own presets, which come first
 
 
 def collect(
@@ -55,7 +53,7 @@ def collect(
     """All that the report shows, as plain values: tables that have records first, the leaderboard, figures, then every run."""
     chosen = {name: preset or nearest(name, runs, benches) for name in names}
     results = [headline(name, runs, benches, preset, mixed) for name in names]
-    results.sort(key=lambda result: (not has_records(result), result.name not in OWN))
+    results.sort(key=lambda result: (not has_records(result), result.name not in OUR_PRESETS))
     number = {id(run): i for i, run in enumerate(runs)}
     presets = dict.fromkeys(TABLES[name].preset or one if name in TABLES else one for name, one in chosen.items())
     return {

@@ -71,7 +71,7 @@ def bootstrap(
     return Estimate(value, *result.confidence_interval)
 
 
-def probability_of_improvement(a: Scores, b: Scores, rng: np.random.Generator, resamples: int = RESAMPLES) -> Estimate:
+def probability_of_improvement(a: Scores, b: Scores, rng: np.random.Generator) -> Estimate:
     """P(X > Y) + P(X = Y) / 2, averaged over tasks, for a seed X of `a` and a seed Y of `b` on the same task."""
     if len(a) != len(b):
         raise ValueError(f"{len(a)} tasks against {len(b)}: the tasks must be the same")
@@ -80,7 +80,7 @@ def probability_of_improvement(a: Scores, b: Scores, rng: np.random.Generator, r
         pairs = zip(scores[: len(a)], scores[len(a) :], strict=True)
         return np.mean([np.heaviside(x[..., :, None] - y[..., None, :], 0.5).mean((-2, -1)) for x, y in pairs], 0)
 
-    return bootstrap(statistic, [*a, *b], rng, resamples)
+    return bootstrap(statistic, [*a, *b], rng)
 
 
 def performance_profile(scores: Scores, taus: Array, rng: np.random.Generator, resamples: int = 2_000) -> Estimate:

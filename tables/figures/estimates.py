@@ -29,19 +29,19 @@ def aggregates(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
     return picture
 
 
-def improvements(data: pd.DataFrame, rows: Sequence[Row], of: str = "DFP") -> Picture:
-    """Probability of improvement of one method, by label, over each of the others; a tie counts half."""
+def improvements(data: pd.DataFrame, rows: Sequence[Row]) -> Picture:
+    """Probability of improvement of DFP over each of the others; a tie counts half."""
     rng, data = np.random.default_rng(0), common(data)
     scores = final_scores(data)
-    if of not in scores or len(scores) < 2:
-        raise ValueError(f"probability of improvement: takes finished runs of {of} and of another method")
-    ours = scores.pop(of)
+    if "DFP" not in scores or len(scores) < 2:
+        raise ValueError("probability of improvement: takes finished runs of DFP and of another method")
+    ours = scores.pop("DFP")
     picture = Picture((COLUMN, 0.2 * len(scores) + 0.9), layout="constrained")
     ax = picture.subplots()
     ax.axvline(0.5, color="0.6", linewidth=0.8, zorder=1)
     plot_estimates(ax, {label: probability_of_improvement(ours, theirs, rng) for label, theirs in scores.items()}, rows)
     ax.set(xlim=(-0.03, 1.03), ylabel="Y")
-    picture.supxlabel(f"P({of} > Y)\n{ground(data)}")
+    picture.supxlabel(f"P(DFP > Y)\n{ground(data)}")
     return picture
 
 

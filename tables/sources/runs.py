@@ -9,7 +9,7 @@ from eval.results.record import Run, find, identity, read
 from tables.rules import is_imported
 from tables.sources.csv_file import read_csv
 from tables.sources.means_file import holds_means
-from tables.sources.protocols import protocol_of
+from tables.sources.publications import publication_of
 
 CONFIG = {
     "task": str,
@@ -40,7 +40,7 @@ def files(given: list[Path] | None) -> list[Path]:
 
 def within(folder: Path) -> list[Path]:
     """What may hold results below a folder. What others published under a protocol counts where its own folder is named."""
-    return [file for file in find(folder, (".jsonl", ".csv", ".json")) if file.parent == folder or not protocol_of(file)]
+    return [file for file in find(folder, (".jsonl", ".csv", ".json")) if file.parent == folder or not publication_of(file)]
 
 
 def load(files: Iterable[Path]) -> list[Run]:

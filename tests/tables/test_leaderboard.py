@@ -12,7 +12,7 @@ from tables.__main__ import main
 from tables.entries import of_runs
 from tables.result import Line, Result
 from tables.sources.means_file import read_means
-from tables.sources.protocols import protocols
+from tables.sources.publications import publications
 from tables.sources.runs import files, load
 
 ROOT = Path(__file__).parents[2]
@@ -99,10 +99,10 @@ def test_rows_on_other_data_are_told_apart(write_run, tmp_path):
 
 
 def test_every_published_file_has_a_protocol_and_a_source():
-    listed = [name for protocol in protocols(PUBLIC) for name in protocol.files]
+    listed = [name for one in publications(PUBLIC) for name in one.files]
     assert sorted(listed) == sorted(path.name for path in PUBLIC.glob("*.csv"))
     readme = (PUBLIC / "README.md").read_text(encoding="utf-8")
-    assert all(f"`{name}`" in readme for name in listed) and all(protocol.source for protocol in protocols(PUBLIC))
+    assert all(f"`{name}`" in readme for name in listed) and all(one.source for one in publications(PUBLIC))
 
 
 def test_tables_of_runs_leave_published_results_out_unless_their_folder_is_named():

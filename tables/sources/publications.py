@@ -1,4 +1,4 @@
-"""Under which conditions results were published: a folder's protocols.toml says it of the CSV files beside it."""
+"""What was published under which conditions: a folder's protocols.toml says it of the CSV files beside it."""
 
 import tomllib
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ FILE = "protocols.toml"
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """What numbers have in common that may be compared: those in `files`, in a table of the paper, and of runs in `presets`."""
+class Publication:
+    """Numbers of one protocol, which may be compared: those in `files`, in a table of the paper, and of runs in `presets`."""
 
     name: str
     title: str
@@ -22,7 +22,7 @@ class Protocol:
     notes: tuple[str, ...] = ()
 
 
-def protocols(folder: Path) -> tuple[Protocol, ...]:
+def publications(folder: Path) -> tuple[Publication, ...]:
     """Those that a folder tells of. ValueError for one that is not whole."""
     if not (folder / FILE).exists():
         return ()
@@ -32,11 +32,11 @@ def protocols(folder: Path) -> tuple[Protocol, ...]:
             name: {key: tuple(value) if isinstance(value, list) else value for key, value in fields.items()}
             for name, fields in found.items()
         }
-        return tuple(Protocol(name=name, **fields) for name, fields in plain.items())
+        return tuple(Publication(name=name, **fields) for name, fields in plain.items())
     except (TypeError, tomllib.TOMLDecodeError) as error:
         raise ValueError(f"{folder / FILE}: {error}") from None
 
 
-def protocol_of(path: Path) -> Protocol | None:
-    """The protocol that a file's results follow, if its folder says so."""
-    return next((protocol for protocol in protocols(path.parent) if path.name in protocol.files), None)
+def publication_of(path: Path) -> Publication | None:
+    """The one that a file's results are of, if its folder says so."""
+    return next((one for one in publications(path.parent) if path.name in one.files), None)
