@@ -51,13 +51,18 @@ def made_by(command: str, task: Task, device: str) -> dict[str, Any]:
 
 def from_outside(config: Config, dataset: Dataset) -> dict[str, Any]:
     """Of what the suite does not have itself: the SHA-256 of each file, how the task is scored, how observations are scaled."""
-    named = [config.task.name, name_of(config.backbone), name_of(config.algo)]
-    facts: dict[str, Any] = {"files": {name: fingerprint(name) for name in named if is_outside(name)}}
+    facts: dict[str, Any] = {"files": files_of(config)}
     facts["task"] = config.task.facts()
     if config.normalize_obs:
         scale = Standardize.of(dataset.obs)
         facts["normalize_obs"] = {"mean": scale.mean.tolist(), "std": scale.std.tolist()}
     return {name: values for name, values in facts.items() if values}
+
+
+def files_of(config: Config) -> dict[str, str]:
+    """The SHA-256 of each file from outside that a run of this configuration is made by, as it is now."""
+    named = [config.task.name, name_of(config.backbone), name_of(config.algo)]
+    return {name: fingerprint(name) for name in named if is_outside(name)}
 
 
 def versions() -> dict[str, str]:

@@ -18,6 +18,7 @@ from tabulate import tabulate
 from envs.command import in_words
 from eval.config.command_line import parse
 from eval.config.config import Config
+from eval.results.provenance import files_of
 from eval.results.record import Run
 from eval.sweep.attempt import Job
 from tables.build import from_records
@@ -89,9 +90,9 @@ def in_tables(
 
 def in_records(wanted: Iterable[Wanted], runs: Sequence[Run]) -> Iterator[Recorded]:
     """The finished runs that have what is asked for."""
-    finished = [(name_of(run.start["config"]), run) for run in runs if run.status == "finished"]
+    finished = [(name_of(run.start), run) for run in runs if run.status == "finished"]
     for options, seeds, _ in wanted:
-        name = name_of(config_of(options).to_json())
+        name = name_of(start_of(config_of(options)))
         yield from (found for other, run in finished if other == name and (found := recorded(run, seeds)).seeds)
 
 
@@ -178,11 +179,19 @@ def config_of(options: tuple[str, ...]) -> Config:
     return parse([*options])[1]
 
 
-def name_of(config: dict[str, Any]) -> str:
-    """What tells runs apart that tables tell apart, seeds aside: equal names, equal work."""
+def start_of(config: Config) -> dict[str, Any]:
+    """Of the first line of a record that a run would leave now, what `name_of` reads."""
+    return {"config": config.to_json(), "files": files_of(config)}
+
+
+def name_of(start: dict[str, Any]) -> str:
+    """What tells runs apart that tables tell apart, seeds aside: equal names, equal work. `start` is a record's first line."""
+    config = start["config"]
     what = [config[key] for key in ("method", "task", "preset", "protocol", "changes")]
     if config.get("dataset", "own") != "own":
         what.append(config["dataset"])
+    if files := start.get("files"):
+        what.append(files)
     return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:16]
 
 
@@ -191,18 +200,16 @@ def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: 
 
     Hours are those of the machine `here`, or of all of its kind that were measured.
     """
-    seen = {
-        f"{name_of(r.start['config'])}-{seed}" for r in runs if r.status == "finished" for seed in r.start["config"]["seeds"]
-    }
+    seen = {f"{name_of(r.start)}-{seed}" for r in runs if r.status == "finished" for seed in r.start["config"]["seeds"]}
     lines = [*wanted]
     changes = [[*config_of(line.options).changes.items()] for line in lines]
     shared = [item for item in changes[0] if all(item in own for own in changes)] if changes else []
     found = []
     for options, seeds, part in lines:
         config = config_of(options)
-        plain = config.to_json()
-        name, new = name_of(plain), list[int]()
-        label = label_of(plain | {"changes": dict(item for item in config.changes.items() if item not in shared)})
+        start = start_of(config)
+        name, new = name_of(start), list[int]()
+        label = label_of(start["config"] | {"changes": dict(item for item in config.changes.items() if item not in shared)})
         for seed in seeds:
             if f"{name}-{seed}" not in seen:
                 seen.add(f"{name}-{seed}")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from envs.outside import fingerprint
 from eval.results import record
 from eval.sweep import wanted
 from eval.sweep.__main__ import main
@@ -105,6 +106,27 @@ def test_a_method_may_be_a_rule_and_a_backbone_in_a_file_too(tmp_path):
     jobs = wanted.jobs(wanted.of_grid(["dfp", "fql+shortcut", f"dfp+{nets}"], ["probe-chain"], [0], [], []), [], NOTHING, 1)
     assert [job.method for job in jobs] == ["dfp", "fql-shortcut", f"dfp-{nets}"]
     assert len({job.units for job in jobs}) == 3
+
+
+def test_a_file_that_was_edited_makes_other_work(tmp_path):
+    nets = tmp_path / f"edited_{tmp_path.name}.py"
+    nets.write_text(
+        "from dataclasses import dataclass\nfrom backbones.flow import Flow\n@dataclass(frozen=True)\nclass Mine(Flow): ...\n"
+    )
+    options = ("--backbone", str(nets), "--task", "probe-chain")
+    start = {"config": wanted.config_of(options).to_json(), "files": {str(nets): fingerprint(str(nets))}}
+    run = record.Run(Path("a.jsonl"), start, end={"status": "finished"})
+    lines = [wanted.Wanted(options, (0,), "")]
+    before = wanted.jobs(lines, [], NOTHING, 1)
+    assert not wanted.jobs(lines, [run], NOTHING, 1) and len([*wanted.in_records(lines, [run])]) == 1
+    nets.write_text(nets.read_text() + "# edited\n")
+    (job,) = wanted.jobs(lines, [run], NOTHING, 1)
+    assert [job.units] != [other.units for other in before] and not [*wanted.in_records(lines, [run])]
+
+
+def test_the_suite_s_own_work_keeps_its_names():
+    lines = [wanted.Wanted(("--method", "dfp", "--task", "lift"), (0,), "")]
+    assert wanted.jobs(lines, [], NOTHING, 1)[0].units == ("df8328b9ffb80aa9-0",)
 
 
 def test_what_runs_is_not_said_by_settings():
