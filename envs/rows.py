@@ -47,13 +47,13 @@ class Starts:
 
     def shards(self) -> list[range]:
         """The numbers of each shard's starts. A shard is the whole episodes that come nearest to a million rows: one file of
-        cube-quadruple-100m, as all of its files have equally many rows."""
+        cube-quadruple-100m, as all of its files have equally many rows. Without data there is one, with nothing in it."""
         rows = int(self.ends.max(initial=-1)) + 1
         pieces = max(1, round(rows / SHARD_ROWS))
         middles = (self.first + self.ends + 1) / 2  # an episode is of the piece that has its middle
         episodes = np.searchsorted(middles, rows * np.arange(pieces + 1) / pieces)
         cuts = np.unique(self.before[episodes]).tolist()
-        return [range(*pair) for pair in pairwise(cuts)]
+        return [range(*pair) for pair in pairwise(cuts)] or [range(0)]
 
 
 class MappedRows:

@@ -129,6 +129,14 @@ def test_one_shard_is_drawn_as_uniformly():
     assert all(drawn(uniform) == drawn(shards, step=step) for shards in others for step in (0, 1000, 2000))
 
 
+@pytest.mark.parametrize("order", get_args(DataOrder))
+def test_without_data_online_rows_alone_are_drawn(order: DataOrder):
+    nothing = Dataset(*(np.zeros((0, *shape), np.float32) for shape in ((3,), (1,), (), ())), np.zeros(0, np.int64), {})
+    replay = Replay(nothing, 2, seeds=1, capacity=10, order=order)
+    collector = Collector(replay, 0, [5, 3]).write(8)
+    assert set(drawn(replay, step=2000)) == collector.starts()
+
+
 def test_masks_are_those_of_the_steps():
     """The step that ends the task has mask 0, wherever in the chunk."""
     replay = Replay(dataset(), 2, seeds=1, capacity=0)
