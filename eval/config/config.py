@@ -4,9 +4,11 @@ import dataclasses
 import hashlib
 import json
 import math
+import types
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from algos.base import Algorithm
 from algos.qgbs import QGBS
@@ -165,6 +167,10 @@ def _read_value(hint: Any, plain: Any, name: str) -> Any:
         return tuple(_read_value(get_args(hint)[0], entry, name) for entry in plain)
     if get_origin(hint) is dict and isinstance(plain, Mapping):
         return {key: tuple(value) if isinstance(value, list) else value for key, value in plain.items()}
+    if get_origin(hint) in (Union, types.UnionType):
+        for kind in get_args(hint):
+            with suppress(ValueError):
+                return _read_value(kind, plain, name)
     fits = plain in get_args(hint) if get_origin(hint) is Literal else type(plain) in {float: (float, int)}.get(hint, (hint,))
     if not fits:
         raise ValueError(f"configuration: {name} is {plain!r}, needed is {getattr(hint, '__name__', hint)}")

@@ -47,7 +47,7 @@ def _kind(hint: Any) -> dict[str, Any]:
     if get_origin(hint) is tuple:
         return {"nargs": "+", "type": get_args(hint)[0], "metavar": get_args(hint)[0].__name__.upper()}
     if get_origin(hint) in (Union, types.UnionType):
-        return _kind(get_args(hint)[0])
+        return _kind(next(kind for kind in get_args(hint) if kind is not types.NoneType))
     return {"type": hint, "metavar": hint.__name__.upper()}
 
 

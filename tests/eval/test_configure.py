@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from envs.suites import TASKS
+from eval.config.command_line import parse
 from eval.config.config import Config
 from eval.config.configure import configure
 from eval.config.families import asked_by, nearest
@@ -14,6 +15,14 @@ from eval.config.presets import PRESETS
 from eval.results.record import find
 
 ROOT = Path(__file__).parents[2]
+OPTIONAL = """
+from dataclasses import dataclass
+from backbones.flow import Flow
+
+@dataclass(frozen=True)
+class Mine(Flow):
+    rank: HINT = None
+"""
 
 ONE_OF_A_KIND = {
     str([asked_by(task.dataset), *(method.on(task.dataset, "offline-to-online") for method in METHODS.values())]): name
@@ -38,6 +47,20 @@ def test_json_gives_changes_of_every_type_back():
     config = configure(**changes)
     assert Config.from_json(config.to_json()) == config
     assert config.changes == {name: value for name, value in changes.items() if name != "seeds"}
+
+
+@pytest.mark.parametrize("hint", ["int | None", "None | int"])
+def test_an_option_of_one_s_own_may_be_none(tmp_path, hint):
+    path = tmp_path / f"nets_{tmp_path.name}.py"
+    path.write_text(OPTIONAL.replace("HINT", hint))
+    own = ["--task", "probe-chain", "--backbone", str(path)]
+    for words, value in ([], None), (["--backbone.rank", "3"], 3):
+        _, config = parse([*own, *words])
+        assert config.backbone.rank == value and Config.from_json(config.to_json()) == config
+    plain = config.to_json()
+    plain["backbone"]["rank"] = "low"
+    with pytest.raises(ValueError, match=r"backbone.rank is 'low', needed is .*None"):
+        Config.from_json(plain)
 
 
 @pytest.mark.parametrize(
