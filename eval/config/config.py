@@ -133,6 +133,18 @@ def find_part(kind: Any, name: str) -> type:
     return outside.load_class(name, kind) if outside.is_outside(name) else find(folder, kind, name)
 
 
+def later_options(plain: Mapping[str, Any]) -> dict[str, Any]:
+    """What older files of this configuration's backbone and algorithm lack and mean: the options that came later, with their
+    defaults as plain values, by the command line's names."""
+    parts = {f"{part}.": find_part(kind, plain[part]["name"]) for part, kind in (("backbone", Backbone), ("algo", Algorithm))}
+    found = {prefix + name: value for prefix, cls in {"": Config, **parts}.items() for name, value in _later(cls).items()}
+    return json.loads(json.dumps(found))
+
+
+def _later(cls: type) -> dict[str, Any]:
+    return {f.name: f.default for f in dataclasses.fields(cls) if f.metadata.get("later")}
+
+
 def _check_numbers(part: Backbone | Algorithm, prefix: str) -> None:
     """ValueError for what no backbone and no algorithm can use."""
     for f in dataclasses.fields(part):
@@ -148,7 +160,7 @@ def _read_fields(cls: type, plain: Any, prefix: str) -> Any:
     if not isinstance(plain, Mapping):
         raise ValueError(f"configuration: {prefix or 'it '}is {plain!r}, not an object with fields")
     hints, names = get_type_hints(cls), [f.name for f in dataclasses.fields(cls)]
-    plain = {f.name: f.default for f in dataclasses.fields(cls) if f.metadata.get("later")} | dict(plain)
+    plain = _later(cls) | dict(plain)
     if missing := [name for name in names if name not in plain]:
         raise ValueError(f"configuration: no '{prefix}{missing[0]}'")
     if unknown := [name for name in plain if name not in names]:

@@ -14,7 +14,7 @@ import torch
 from backbones.dense import KERNEL, kernel
 from envs.files.whole import made, staged
 from envs.outside import as_file_name
-from eval.config.config import Config
+from eval.config.config import Config, later_options
 from eval.results import record
 
 RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
@@ -61,10 +61,10 @@ def unfinished_folder(config: Config, runs: Path, origin: dict[str, Any] | None 
     if not candidates:
         what = "unfinished run with that offline phase" if origin else "unfinished run"
         raise ValueError(f"nothing to resume in {runs}: no {what}; without --resume one begins")
-    same = [run for run in candidates if run.start.get("config") == config.to_json()]
-    if not same:
-        refuse_other_config(candidates[-1].start.get("config", {}), config.to_json(), candidates[-1].path.parent)
-    return same[-1].path.parent
+    others = [difference(run.start.get("config", {}), config.to_json()) for run in candidates]
+    if "" not in others:
+        raise ValueError(f"{candidates[-1].path.parent} is of another configuration: {others[-1]}")
+    return [run.path.parent for run, other in zip(candidates, others, strict=True) if not other][-1]
 
 
 def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
@@ -149,7 +149,8 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
             raise
         hint = "; without it --resume begins anew" if path.name == CHECKPOINT else ""
         raise ValueError(f"{path}: not a readable checkpoint ({type(error).__name__}){hint}") from None
-    refuse_other_config(saved, config, path)
+    if other := difference(saved, config):
+        raise ValueError(f"{path} is of another configuration: {other}")
     if state.get("format") != FORMAT:
         raise ValueError(
             f"{path} has format {state.get('format', 1)}, written by another version, not {FORMAT}; start a new run"
@@ -157,14 +158,16 @@ def load_checkpoint(path: Path, config: dict[str, Any]) -> dict[str, Any]:
     return state
 
 
-def refuse_other_config(saved: dict[str, Any], wanted: dict[str, Any], where: Path) -> None:
-    """ValueError naming the first field in which two configurations differ."""
+def difference(saved: dict[str, Any], wanted: dict[str, Any]) -> str:
+    """The first field in which a configuration, perhaps an older version's, is not the one wanted; nothing where it is."""
 
     def flat(config: dict[str, Any]) -> dict[str, Any]:
         nested = {f"{k}.{n}": v for k, part in config.items() if isinstance(part, dict) for n, v in part.items()}
         return {k: v for k, v in config.items() if not isinstance(v, dict)} | nested
 
-    old, new = flat(saved), flat(wanted)
+    new = flat(wanted)
+    old = {name: value for name, value in later_options(wanted).items() if name in new} | flat(saved)
     for name in sorted(old.keys() | new.keys(), key=lambda name: (not (name in old and name in new), name)):
         if old.get(name) != new.get(name):
-            raise ValueError(f"{where} is of another configuration: its {name} is {old.get(name)}, here {new.get(name)}")
+            return f"its {name} is {old.get(name)}, here {new.get(name)}"
+    return ""

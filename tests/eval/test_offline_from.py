@@ -94,6 +94,17 @@ def test_another_offline_phase_is_refused(tiny_options, source, refused, tmp_pat
     assert said in refused(*tiny_options, *runs, *OPTIONS, *changes, "--offline-from", str(source.path.parent))
 
 
+def test_the_offline_phase_of_an_older_version_means_defaults(tiny, tiny_options, source, refused, tmp_path):
+    path = source.path.with_name("offline.pt")
+    state = torch.load(path, weights_only=True)
+    del state["config"]["normalize_obs"], state["config"]["algo"]["max_grad_norm"]
+    torch.save(state, path)
+    begin = [*OPTIONS, "--offline-from", str(source.path.parent)]
+    other = [*tiny_options, "--runs", str(tmp_path / "runs"), *begin, "--algo.max-grad-norm", "0.5"]
+    assert "its algo.max_grad_norm is 0.0, here 0.5" in refused(*other)
+    assert tiny(*begin)[0] == 0
+
+
 def test_a_folder_without_a_whole_offline_phase_is_refused(tiny, tiny_options, source, refused, tmp_path):
     options = [*tiny_options, "--runs", str(tmp_path / "runs"), "--offline-from"]
     assert "nowhere" in refused(*options, str(tmp_path / "nowhere"))

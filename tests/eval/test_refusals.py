@@ -110,6 +110,26 @@ def test_a_run_of_another_configuration_is_not_resumed(tiny, refused, tmp_path):
     assert "of another configuration: its algo.batch_size is 16, here" in refused(*unfinished)
 
 
+def test_a_run_of_an_older_version_is_resumed(tiny, tiny_options, refused, tmp_path):
+    """Its files lack options that came later, and mean their defaults."""
+
+    def older(config):
+        del config["updates_per_step"], config["algo"]["max_grad_norm"]
+        return config
+
+    _, killed = tiny()
+    first, *lines, _end = killed.path.read_text().splitlines(keepends=True)
+    first = json.loads(first)
+    killed.path.write_text("".join([json.dumps(first | {"config": older(first["config"])}) + "\n", *lines]))
+    checkpoint = killed.path.parent / "checkpoint.pt"
+    state = torch.load(checkpoint, weights_only=True)
+    torch.save(state | {"config": older(state["config"])}, checkpoint)
+    again = [*tiny_options, "--resume", "--runs", str(tmp_path / "runs")]
+    assert "its algo.max_grad_norm is 0.0, here 0.5" in refused(*again, "--algo.max-grad-norm", "0.5")
+    assert "its updates_per_step is 1, here 2.0" in refused(*again, "--updates-per-step", "2")
+    assert run.main(again) == 0
+
+
 @pytest.mark.parametrize(
     ("was", "words"),
     [
