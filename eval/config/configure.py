@@ -16,6 +16,7 @@ from typing import Any
 
 from algos.base import Algorithm
 from backbones.base import Backbone
+from envs.files.outside import tidy_source
 from envs.outside import tidy
 from envs.task import Protocol, Task, find_task
 from eval.config.config import Config, find_part
@@ -60,6 +61,7 @@ def configure(
         hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(plain)}"
         raise ValueError(f"unknown option '{unknown[0]}'; {hint}")
     options = plain | changes
+    options["dataset"] = tidy_source(options["dataset"])
     return Config(
         task=found,
         method=method or f"{tidy(algo)}-{tidy(backbone)}",

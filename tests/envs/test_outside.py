@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from envs.dataset import Dataset
-from envs.files.outside import read
+from envs.files.outside import read, tidy_source
 
 OBS = np.arange(6, dtype=np.float32)[:, None]  # two episodes of three rows: 0 1 2 and 3 4 5
 COLUMNS = {
@@ -103,6 +103,12 @@ def test_what_is_wrong_is_named_with_file_array_and_row(write, changes, words):
     with pytest.raises(ValueError, match=r"^own[^\n]+$") as refusal:
         read(name, bounds=(np.array([-2.0]), np.array([2.0])), rewards=(-1, 0))
     assert str(refusal.value).startswith(f"{name}: ") and words in str(refusal.value)
+
+
+def test_one_file_is_one_dataset_however_it_is_spelled(write):
+    name = write(**COLUMNS)
+    assert read(f"./{name}").origin == read(name).origin
+    assert tidy_source("./a/") == "a" and tidy_source("minari:./a/") == "minari:./a/"
 
 
 def test_actions_of_another_size_than_the_bounds_are_refused(write):

@@ -128,6 +128,10 @@ def test_changes_are_what_differs_from_the_preset():
     assert configure(seeds=(7,), eval_every=5).changes == {}
 
 
+def test_one_file_of_data_has_one_name():
+    assert configure(dataset="./pend.npz") == configure(dataset="pend.npz") != configure(dataset="minari:pend")
+
+
 def test_the_offline_protocol_has_no_chunks_and_no_best_of_n():
     for preset in PRESETS:
         config = configure("cube-double-task2", preset=preset, protocol="offline")

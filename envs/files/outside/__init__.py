@@ -35,8 +35,13 @@ def read(
         data = dataset_of(recordings, bounds, rewards)
     except ValueError as error:
         raise ValueError(str(error) if str(error).startswith(source) else f"{source}: {error}") from None
-    data.origin.update(source="own", name=source, sha256=_joint_hash(files))
+    data.origin.update(source="own", name=tidy_source(source), sha256=_joint_hash(files))
     return data
+
+
+def tidy_source(source: str) -> str:
+    """The one name of the file or folder that `./mine.npz` and `mine.npz` both are; Minari's ids stay as they are."""
+    return source if source.startswith(minari.PREFIX) else str(Path(source))
 
 
 def is_source(text: str) -> bool:
