@@ -143,10 +143,14 @@ def own_task(
     env = make()
     name = env.spec.id if env.spec else type(env.unwrapped).__name__
     try:
-        limit = env.spec.max_episode_steps if time_limit is None and env.spec else time_limit
+        own_limit = env.spec.max_episode_steps if env.spec else None
+        limit = own_limit if time_limit is None else time_limit
         if limit is None:
             raise ValueError("it has no time limit; time_limit=1000 sets one")
         check_numbers(limit, success_return, reference)
+        if own_limit is not None and own_limit < limit:
+            longer = f"gymnasium.make(..., max_episode_steps={limit}) makes longer ones"
+            raise ValueError(f"time_limit={limit}, and its episodes end after {own_limit} steps; {longer}")
         low, high = action_bounds(env.action_space)
         wrapped = flat(env, tuple(keys))
         check_observation(wrapped.reset(seed=0)[0], wrapped.observation_space, "reset")

@@ -138,6 +138,12 @@ def test_an_environment_that_does_not_fit_is_refused(env: dict, words: str):
     assert words in str(refusal.value)
 
 
+def test_a_time_limit_beyond_the_environment_s_own_is_refused():
+    with pytest.raises(ValueError, match=r"^Pendulum-v1: time_limit=500, and its episodes end after 200 steps; .*=500\) makes"):
+        own_task(lambda: gymnasium.make("Pendulum-v1"), time_limit=500)
+    assert own_task(lambda: gymnasium.make("Pendulum-v1").unwrapped, time_limit=500).time_limit == 500
+
+
 @pytest.mark.parametrize(
     ("name", "words"),
     [
