@@ -34,10 +34,11 @@ def download(files: Mapping[Path, str], mirrors: Sequence[str], count: Count, ot
 def download_shards(folder: Path, names: Sequence[str], mirrors: Sequence[str], count: Count, otherwise: str) -> Path:
     """The files `names` of a mirror's folder of the same name; those that are there already are kept."""
 
+    known = {name: _known_hashes(folder / name) for name in names}
+
     def from_mirror(mirror: str) -> None:
-        for name in names:
+        for name, hashes in known.items():
             path = folder / name
-            hashes = _known_hashes(path)
             if not path.exists():
                 _download({path: f"{folder.name}/{name}"}, mirror, hashes, count)
 

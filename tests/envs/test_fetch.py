@@ -120,6 +120,16 @@ def test_a_sharded_dataset_is_fetched_file_by_file_from_whichever_mirror_has_it(
     assert len(names(folder)) == 4
 
 
+def test_a_shard_changed_on_disk_is_refused_before_a_mirror_is_asked(served, tmp_path, dead):
+    task = replace(TASK, dataset=NAME.replace("-v0", "-100m-v0"), shards=1)
+    folder = tmp_path / task.dataset
+    folder.mkdir()
+    (folder / f"{NAME}-000.npz").write_bytes(b"x")
+    (folder / f"{NAME}-000.json").write_text(json.dumps({"sha256": {f"{NAME}-000.npz": "0"}}))
+    with pytest.raises(ValueError, match=r"-000.npz: not the file that was fetched first"):
+        task.fetch(tmp_path, [dead])
+
+
 def test_ogbench_s_data_are_looked_for_in_more_than_one_place():
     from envs.suites.ogbench import MIRRORS
 
