@@ -28,7 +28,7 @@ from tabulate import tabulate
 from envs.command import Parser, first_line, non_negative, positive, progress, run_command
 from envs.outside import as_file_name, fingerprint, in_words, is_outside, is_own_task, load_function, tidy
 from envs.task import Protocol, SuccessTiming, Task, find_task
-from eval.config.options import Together, whole_numbers
+from eval.config.options import Together, check_seeds, whole_numbers
 from eval.results.folder import RECORD, new_folder
 from eval.results.provenance import made_by
 from eval.results.record import OUTSIDE, PHASES, Writer, score, scored_by
@@ -107,15 +107,19 @@ def parse() -> Namespace:
     parser.add_argument("--seeds", nargs="+", type=whole_numbers, action=Together, default=[0], help=seeds_help)
     parser.add_argument("--dataset", metavar="FILE", help="that it learned from, where these are data of your own")
     parser.add_argument("--episodes", type=positive, default=50, help="of each seed (default: 50)")
-    parser.add_argument("--phase", choices=PHASES, default="online", help="after which it is compared (default: online)")
+    parser.add_argument("--phase", choices=PHASES, help="after which it is compared (default: the protocol's last)")
     parser.add_argument(
-        "--protocol", choices=get_args(Protocol), default="offline-to-online", help="offline: --phase is offline, too"
+        "--protocol", choices=get_args(Protocol), default="offline-to-online", help="of the runs it is compared with"
     )
     parser.add_argument("--success-timing", choices=get_args(SuccessTiming), default="post", help="default: post")
     parser.add_argument("--workers", type=non_negative, default=len(sched_getaffinity(0)), help="processes; 0 evaluates here")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder for the record (default: runs)")
     options = parser.parse_args()
-    options.phase = "offline" if options.protocol == "offline" else options.phase
+    check_seeds(options.seeds)
+    phases = ("offline",) if options.protocol == "offline" else PHASES
+    options.phase = options.phase or phases[-1]
+    if options.phase not in phases:
+        raise ValueError(f"--phase {options.phase}: --protocol offline has no online phase")
     return options
 
 

@@ -16,6 +16,7 @@ from backbones.base import Backbone, find, option
 from envs import outside
 from envs.replay import DataOrder
 from envs.task import Protocol, SuccessTiming, Task, find_task
+from eval.config.options import check_seeds
 from eval.results.record import NOT_OFFLINE
 
 Act = Literal["policy", "qgbs"]
@@ -88,8 +89,7 @@ class Config:
         for name in ("eval_every", "eval_episodes", "log_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} {getattr(self, name)}: at least 1")
-        if not self.seeds or len(set(self.seeds)) < len(self.seeds) or not 0 <= min(self.seeds) <= max(self.seeds) < 2**32:
-            raise ValueError(f"seeds {' '.join(map(str, self.seeds))}: one or more different numbers from 0 to 2^32 - 1")
+        check_seeds(self.seeds)
 
     def acting(self) -> Algorithm | QGBS:
         """What acts in evaluations."""

@@ -4,7 +4,7 @@ import argparse
 import dataclasses
 import re
 import types
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import chain
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -27,6 +27,12 @@ def whole_numbers(text: str) -> range:
     if not numbers:
         raise argparse.ArgumentTypeError(f"{text!r} is neither a whole number nor a range as 0-4")
     return numbers
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """ValueError for seeds that do not make one run each: some twice, or of more bits than generators take."""
+    if not seeds or len(set(seeds)) < len(seeds) or not 0 <= min(seeds) <= max(seeds) < 2**32:
+        raise ValueError(f"seeds {' '.join(map(str, seeds))}: one or more different numbers from 0 to 2^32 - 1")
 
 
 class Together(argparse.Action):

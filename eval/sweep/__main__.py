@@ -23,7 +23,7 @@ import torch
 from envs.command import Parser, in_words, non_negative, positive, run_command
 from envs.signals import stopped_by_signals
 from envs.task import find_task
-from eval.config.options import Together, whole_numbers
+from eval.config.options import Together, check_seeds, whole_numbers
 from eval.config.presets import DEFAULT_PRESET, PRESETS
 from eval.results.provenance import processor
 from eval.sweep import status, wanted
@@ -101,6 +101,8 @@ def refuse_contradictions(options: Namespace) -> None:
         raise ValueError("--set is for a grid; a table's runs are what the table says")
     if given[2] and not (options.methods and options.tasks):
         raise ValueError("a grid needs --methods and --tasks")
+    if options.seeds:
+        check_seeds(options.seeds)
     for name in ("seeds", "preset"):
         if options.file and getattr(options, name):
             raise ValueError(f"--{name}: a line of {options.file} has its own; name them there")

@@ -100,12 +100,25 @@ def test_what_is_no_policy_is_refused_and_leaves_nothing(evaluate, name, workers
 
 def test_a_file_s_task_is_from_outside_whatever_class_it_is_of(evaluate, tmp_path, capsys):
     task = tmp_path / f"chain_{tmp_path.name}.py"
-    made = "Chain('mine', 'chain', 'mine', obs_dim=9, action_dim=2, time_limit=8, min_reward=0.0)"
+    made = "Chain('mine', 'chain', 'mine', obs_dim=9, action_dim=2, time_limit=8)"
     task.write_text(f"from envs.suites.probe import Chain\nTASK = {made}\n")
     evaluate("act", "--workers", "0", "--task", f"./{task.name}")
     assert capsys.readouterr().out.endswith("--against runs\n")
     tables(["own"])
     assert f"{task.name}, success rate (%)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ("--seeds 0 0-1", "seeds 0 0 1: one or more different numbers"),
+        ("--protocol offline --phase online", "--phase online: --protocol offline has no online phase"),
+    ],
+)
+def test_what_no_run_could_be_is_refused_and_leaves_nothing(evaluate, options, words):
+    with pytest.raises(ValueError, match=words):
+        evaluate("act", "--workers", "0", *options.split())
+    assert not Path("runs").exists()
 
 
 def test_tables_lay_it_beside_trained_ones(evaluate, tiny, capsys, tmp_path):

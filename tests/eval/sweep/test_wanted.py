@@ -179,6 +179,7 @@ def test_an_engine_is_imported_when_it_is_asked_for_and_a_missing_one_is_a_line(
         ("1 --gpus 4", "--gpus: is for --engine ray or slurm, and this sweep has --engine local"),
         ("1 --hours 3", "--hours: is for --engine slurm"),
         ("1 --slurm a=b", "--slurm: is for --engine slurm"),
+        ("1 --seeds 0 0-1", "seeds 0 0 1: one or more different numbers"),
         ("1 --address foo", "--address: is for --engine ray"),
         ("1 --engine ray --parallel 4", "--parallel: is for --engine local"),
         ("1 --engine slurm --gpus 0.5", "Slurm gives whole ones"),
