@@ -28,7 +28,7 @@ from eval.policy import Policy
 from eval.results.again import EVALUATIONS, add_policy, add_step, origin, refuse_unwritable
 from eval.results.policy import ACTING, About, find, read_actor
 from eval.results.record import append, scored_by
-from eval.running.rollout import Episode, Evaluator
+from eval.running.rollout import Episode, Evaluator, outcomes
 
 
 def best_of(about: About, n: int | None) -> dict[str, int]:
@@ -65,9 +65,9 @@ def compare(policy: Policy, again: Sequence[Episode], same: bool) -> list[str]:
     ]
 
 
-def rate(outcomes: Sequence[float]) -> tuple[float, float, float]:
+def rate(successes: Sequence[float]) -> tuple[float, float, float]:
     """The share of successes in percent and its 95 % interval."""
-    test = scipy.stats.binomtest(sum(map(bool, outcomes)), len(outcomes))
+    test = scipy.stats.binomtest(sum(map(bool, successes)), len(successes))
     low, high = test.proportion_ci(method="wilson")
     return 100 * float(test.statistic), 100 * low, 100 * high
 
@@ -88,19 +88,20 @@ def line(policy: Policy, episodes: Sequence[Episode], timing: SuccessTiming) -> 
         **{name: policy.config.to_json()[name] for name in ("algo", *ACTING)},
         "success_timing": timing,
         "first": episodes[0].episode,
-        "success": [int(e.success) for e in episodes],
-        "return": [round(e.total_reward, 6) for e in episodes],
-        "length": [e.length for e in episodes],
+        **outcomes(policy.task, episodes),
         "kernel": about.run.get("kernel"),
     }
 
 
-def check(options: Namespace, config: Config) -> None:
-    """ValueError for what was asked and would change or show nothing."""
+def check(options: Namespace, config: Config, count: int) -> None:
+    """ValueError for what was asked and would change or show nothing in `count` episodes."""
+    if options.best_of is not None and config.act == "qgbs":
+        raise ValueError(f"--best-of {options.best_of}: a search acts, by as many samples as it has; --act policy acts by N")
     if options.qgbs_rounds is not None and config.act != "qgbs":
         raise ValueError(f"--qgbs-rounds {options.qgbs_rounds}: there is no search to have rounds; --act qgbs searches")
     if options.video:
         video.check_camera(config.task)
+    video.check_show(options.show, range(options.first, options.first + count))
 
 
 def main() -> None:
@@ -128,10 +129,10 @@ def main() -> None:
     acting = {name: value for name in ACTING if (value := getattr(options, name)) is not None}
     policies = [Policy(about, *read_actor(about, **best_of(about, options.best_of), **acting)) for about in found]
     config, trained = policies[0].config, Config.from_json(found[0].run["config"])
-    check(options, config)
+    count = options.episodes or len(found[0].evaluation["success"])
+    check(options, config, count)
     task, timing = config.task, options.success_timing or config.success_timing
     task.make_env(timing).close()  # refuses a timing that the suite does not have
-    count = options.episodes or len(found[0].evaluation["success"])
     path = found[0].path.with_name(EVALUATIONS)
     refuse_unwritable(path)
 
@@ -142,9 +143,9 @@ def main() -> None:
     finally:
         evaluator.close()
     own = [[e for e in episodes if e.seed == policy.about.seed] for policy in policies]
-    append(path, [line(policy, outcomes, timing) for policy, outcomes in zip(policies, own, strict=True)])
+    append(path, [line(policy, again, timing) for policy, again in zip(policies, own, strict=True)])
     same = config == trained and timing == trained.success_timing
-    rows = [compare(policy, outcomes, same) for policy, outcomes in zip(policies, own, strict=True)]
+    rows = [compare(policy, again, same) for policy, again in zip(policies, own, strict=True)]
     by = scored_by(policies[0].about.run).removesuffix(" rate (%)")
     headers = ["policy", f"{by} now", "recorded", "difference, points", "same outcome"]
     print(tabulate(rows, headers, disable_numparse=True))

@@ -7,7 +7,7 @@ episode. Each file says in its metadata what it shows: the record, the policy, t
 import argparse
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -47,6 +47,13 @@ def episodes_of(policy: Policy) -> list[Episode]:
     return [Episode(policy.about.seed, i, bool(success), *rest) for i, (success, *rest) in enumerate(outcomes)]
 
 
+def check_show(show: Sequence[str], episodes: Iterable[int]) -> None:
+    """ValueError unless these words say what to show of the episodes with these numbers."""
+    words = [] if len(show) == 1 and show[0] in SHOWN else show
+    if missing := [word for word in words if word not in {str(episode) for episode in episodes}]:
+        raise ValueError(f"show {missing[0]}: there are {', '.join(SHOWN)}, and numbers of episodes that were evaluated")
+
+
 def choose(episodes: Sequence[Episode], show: Sequence[str], count: int) -> list[Episode]:
     """Failures or successes first, one of each, the first, or those with these numbers. ValueError for what is not there."""
     solved, failed = ([e for e in episodes if e.success is value] for value in (True, False))
@@ -59,9 +66,8 @@ def choose(episodes: Sequence[Episode], show: Sequence[str], count: int) -> list
             return [*solved[:1], *failed[:1]]
         case ["first"]:
             return list(episodes[:count])
+    check_show(show, [e.episode for e in episodes])
     numbers = {str(e.episode): e for e in episodes}
-    if missing := [word for word in show if word not in numbers]:
-        raise ValueError(f"show {missing[0]}: there are {', '.join(SHOWN)}, and numbers of episodes that were evaluated")
     return [numbers[word] for word in show]
 
 

@@ -4,13 +4,12 @@ import errno
 import os
 import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from envs.command import Parser
 from eval.results.policy import About
-from eval.results.provenance import commit, device_name, versions
+from eval.results.provenance import made_here
 from eval.results.record import PHASES, identity
 
 EVALUATIONS = "evaluations.ndjson"
@@ -40,14 +39,10 @@ def place(about: About) -> dict[str, Any]:
 def origin(about: About, module: str) -> dict[str, Any]:
     """What a line says of how it came about: which policy, this command of `module`, what it ran with."""
     return {
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "command": shlex.join(["python", "-m", module, *sys.argv[1:]]),
+        **made_here(shlex.join(["python", "-m", module, *sys.argv[1:]]), "cpu"),
         "record": identity(about.run),
         **place(about),
         "sha256": about.sha256,
-        "versions": versions(),
-        "commit": commit(),
-        "device": device_name("cpu"),
     }
 
 

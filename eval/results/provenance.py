@@ -40,9 +40,16 @@ def made_by(command: str, task: Task, device: str) -> dict[str, Any]:
     """When, by which command, code and simulator, and where a record is made."""
     return {
         "schema": SCHEMA,
+        **made_here(command, device),
+        "physics": physics_fingerprint(task) if task.simulated else {},
+    }
+
+
+def made_here(command: str, device: str) -> dict[str, Any]:
+    """When, by which command and code, and where something is made."""
+    return {
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "command": command,
-        "physics": physics_fingerprint(task) if task.simulated else {},
         "versions": versions(),
         "commit": commit(),
         "device": device_name(device),

@@ -5,6 +5,7 @@ import os
 import re
 import sys
 import threading
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +13,8 @@ from envs.command import run_command
 from envs.files.whole import claim
 from eval import critic, evaluate, video
 from eval.evaluate import average, rate
+from eval.policy import load
+from eval.running.rollout import Episode
 
 RUN = "--task probe-bandit --algo.horizon 1 --eval-episodes 12".split()
 
@@ -138,6 +141,26 @@ def test_wilsons_interval():
     """Of 8 successes in 10: Wilson (1927)."""
     assert rate([1] * 8 + [0] * 2) == pytest.approx((80, 49.01625, 94.33178), abs=1e-4)
     assert average([1.0, 2, 3]) == pytest.approx((2, 2 - 2.4841377, 2 + 2.4841377))
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--best-of 4 --act qgbs --qgbs-rounds 0", "--best-of 4: a search acts"),
+        ("--show 3 many", "show many: there are failures, successes, both, first, and numbers of episodes"),
+        ("--show 4", "show 4: there are"),
+    ],
+)
+def test_what_would_change_or_show_nothing_is_refused_first(kept_policy, refused, monkeypatch, options, said):
+    monkeypatch.setattr(sys, "argv", ["evaluate", kept_policy("probe-bandit"), *options.split()])
+    monkeypatch.setattr(evaluate, "Evaluator", None)  # nothing is evaluated
+    assert said in refused(main=lambda _: run_command(evaluate.main))
+
+
+def test_what_counts_is_kept(kept_policy):
+    policy = load(Path(kept_policy("gym:Pendulum-v1,time_limit=6")))
+    line = evaluate.line(policy, [Episode(0, 3, False, -7.5, 6)], "post")
+    assert line["score"] == line["return"] == [-7.5] and line["success"] == [0] and line["first"] == 3
 
 
 def test_what_cannot_be_is_refused_in_one_line(tiny, refused, tmp_path, monkeypatch):
