@@ -5,7 +5,7 @@ import difflib
 import importlib
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NoReturn
 
 from tqdm import tqdm
@@ -57,11 +57,18 @@ class Parser(argparse.ArgumentParser):
         return parsed
 
 
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is not known: the ones nearest to it, else all that there are."""
+    there = [*known]
+    near = difflib.get_close_matches(name, there, n=3)
+    return f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(there) or 'none'}"
+
+
 def import_extra(name: str, extra: str) -> Any:
     """A package of one of the project's extras. ImportError with the command that installs it where it is missing."""
     try:
         return importlib.import_module(name)
-    except ImportError:
+    except ModuleNotFoundError:
         raise ImportError(f"{name} is not installed: pip install -c constraints.txt -e '.[{extra}]'") from None
 
 

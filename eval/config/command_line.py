@@ -35,8 +35,6 @@ def parse(arguments: list[str], about: str | None = None) -> tuple[argparse.Name
     add_fields(parser, f"algorithm {name_of(defaults.algo)}", defaults.algo, "algo.")
     add_fields(parser, f"backbone {name_of(defaults.backbone)}", defaults.backbone, "backbone.")
     options = parser.parse_args(arguments)
-    if options.workers < 0:
-        raise ValueError(f"workers {options.workers}: must not be negative")
     fields = {f.name for f in dataclasses.fields(Config)}
     given = {name: value for name, value in vars(options).items() if name in fields or "." in name}
     values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
@@ -97,7 +95,7 @@ def add_where_and_how(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--workers",
-        type=int,
+        type=non_negative,
         default=len(os.sched_getaffinity(0)),
         help="processes that evaluate; 0 evaluates and simulates here",
     )

@@ -11,11 +11,11 @@
 """
 
 import dataclasses
-import difflib
 from typing import Any
 
 from algos.base import Algorithm
 from backbones.base import Backbone
+from envs.command import nearest
 from envs.files.outside import tidy_source
 from envs.outside import tidy
 from envs.task import Protocol, Task, find_task
@@ -57,9 +57,7 @@ def configure(
         if f.default is not dataclasses.MISSING
     }
     if unknown := [name for name in changes if name not in plain]:
-        near = difflib.get_close_matches(unknown[0], plain, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(plain)}"
-        raise ValueError(f"unknown option '{unknown[0]}'; {hint}")
+        raise ValueError(f"unknown option '{unknown[0]}'; {nearest(unknown[0], plain)}")
     options = plain | changes
     options["dataset"] = tidy_source(options["dataset"])
     return Config(
@@ -100,9 +98,7 @@ def resolve(method: str | None, algo: str | None, backbone: str | None) -> tuple
         algo, backbone = algo or "dfp", backbone or "drifting"
         return DEFAULT.get((algo, backbone)), algo, backbone
     if method not in METHODS:
-        near = difflib.get_close_matches(method, METHODS, n=3)
-        hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(METHODS)}"
-        raise ValueError(f"unknown method '{method}'; {hint}")
+        raise ValueError(f"unknown method '{method}'; {nearest(method, METHODS)}")
     own = METHODS[method]
     if (algo or own.algo) != own.algo or (backbone or own.backbone) != own.backbone:
         raise ValueError(f"method {method} is {own.algo} with {own.backbone}; name another method, or an algo and a backbone")

@@ -30,7 +30,7 @@ def whole_numbers(text: str) -> range:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """ValueError for seeds that do not make one run each: some twice, or of more bits than generators take."""
+    """ValueError unless these are different seeds, each of which makes another run."""
     if not seeds or len(set(seeds)) < len(seeds) or not 0 <= min(seeds) <= max(seeds) < 2**32:
         raise ValueError(f"seeds {' '.join(map(str, seeds))}: one or more different numbers from 0 to 2^32 - 1")
 

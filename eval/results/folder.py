@@ -16,8 +16,9 @@ from envs.files.whole import made, staged
 from envs.outside import as_file_name
 from eval.config.config import Config, later_options
 from eval.results import record
+from eval.results.record import CHECKPOINT
 
-RECORD, CHECKPOINT = "record.jsonl", "checkpoint.pt"
+RECORD = "record.jsonl"
 OFFLINE_END = "offline.pt"  # what the offline phase had learned
 FORMAT = 2  # of checkpoints: since 2 an optimiser keeps its state by seed
 

@@ -94,8 +94,12 @@ def commit() -> str | None:
 
 def device_name(device: str) -> str:
     """The accelerator's name and the precision of its products, or the processor's threads and name; rounding depends on it."""
-    threads = f"cpu, {torch.get_num_threads()} threads, {processor()}"
-    return f"{torch.cuda.get_device_name(device)}, TF32" if device.startswith("cuda") else threads
+    return f"{torch.cuda.get_device_name(device)}, TF32" if device.startswith("cuda") else cpu_name(torch.get_num_threads())
+
+
+def cpu_name(threads: int) -> str:
+    """What `device_name` says of the processor in a process of so many threads."""
+    return f"cpu, {threads} threads, {processor()}"
 
 
 def threads_of(device: str) -> int | None:

@@ -31,6 +31,7 @@ from typing import Any
 from envs.files.whole import claim, wait_for_turn
 
 SCHEMA = 1
+CHECKPOINT = "checkpoint.pt"  # beside a record: where its run goes on from
 PHASES = ("offline", "online")
 HARMLESS = {
     "dataset",  # where the data lie; tables compare the data themselves

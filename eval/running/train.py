@@ -26,8 +26,8 @@ from envs.dataset import Dataset
 from envs.replay import Replay
 from envs.workers import Lost
 from eval.config.config import Config
-from eval.results.folder import CHECKPOINT, FORMAT, OFFLINE_END, save_checkpoint
-from eval.results.record import Writer, score
+from eval.results.folder import FORMAT, OFFLINE_END, save_checkpoint
+from eval.results.record import CHECKPOINT, Writer, score
 from eval.running.explore import Explorer, explore
 from eval.running.faults import Diverged, out_of_memory
 from eval.running.plan import Plan, at_once, at_random, one_by_one

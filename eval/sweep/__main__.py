@@ -25,7 +25,7 @@ from envs.signals import stopped_by_signals
 from envs.task import find_task
 from eval.config.options import Together, check_seeds, whole_numbers
 from eval.config.presets import DEFAULT_PRESET, PRESETS
-from eval.results.provenance import processor
+from eval.results.provenance import cpu_name
 from eval.sweep import status, wanted
 from eval.sweep.attempt import Attempt, Job, Outcome, stop_file
 from eval.sweep.cost import costs
@@ -175,7 +175,7 @@ def main(arguments: list[str]) -> int:
     cores = len(os.sched_getaffinity(0))
     parallel = options.parallel or gpus or max(1, cores // (options.threads or 1))
     threads = options.threads or (max(1, cores // parallel) if local else 1)
-    here = f"cpu, {threads} threads, {processor()}" if not gpus else ""
+    here = cpu_name(threads) if not gpus else ""
     jobs, have = plan(options, options.together or (TOGETHER if gpus else 1), here)
     if options.dry_run and (jobs or have):
         print(f"{wanted.listed(jobs, have)}\n")

@@ -18,11 +18,12 @@ from typing import Any, Literal
 
 from envs.outside import as_file_name
 from eval.results import record
+from eval.results.record import CHECKPOINT
 from eval.sweep.claims import FOLDER, HEARTBEAT, Claim, Claims, Hold, Watch, identity
 
 CODE = Path(__file__).parents[2]
 LOOK = 0.5  # seconds between looks at a run
-CHECKPOINT, LOG = "checkpoint.pt", "log.txt"
+LOG = "log.txt"
 Kind = Literal["finished", "failed", "died", "stopped", "busy"]
 
 

@@ -1,6 +1,5 @@
 """What a sweep is asked for: cells that tables lack, a grid, or a file of commands; and of that, what no record has yet."""
 
-import difflib
 import hashlib
 import json
 import re
@@ -15,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tabulate import tabulate
 
-from envs.command import in_words
+from envs.command import in_words, nearest
 from eval.config.command_line import parse
 from eval.config.config import Config
 from eval.results.provenance import files_of
@@ -60,8 +59,7 @@ def refuse_absent(
         there = dict.fromkeys([*(getattr(gap, field) for gap in gaps), *(config[field] for config in configs)])
         for name in keep[key]:
             if name not in there:
-                near = difflib.get_close_matches(name, there, n=3)
-                hint = f"did you mean {' or '.join(near)}?" if near else f"there are {', '.join(filter(None, there)) or 'none'}"
+                hint = nearest(name, filter(None, there))
                 raise ValueError(f"--{key} {name}: no line of table {' or '.join(names)} has it; {hint}")
 
 
@@ -208,8 +206,8 @@ def jobs(wanted: Iterable[Wanted], runs: Iterable[Run], rates: Rates, together: 
     for options, seeds, part in lines:
         config = config_of(options)
         start = start_of(config)
-        name, new = name_of(start), list[int]()
-        label = label_of(start["config"] | {"changes": dict(item for item in config.changes.items() if item not in shared)})
+        plain, name, new = start["config"], name_of(start), list[int]()
+        label = label_of(plain | {"changes": dict(item for item in config.changes.items() if item not in shared)})
         for seed in seeds:
             if f"{name}-{seed}" not in seen:
                 seen.add(f"{name}-{seed}")

@@ -56,7 +56,7 @@ ROOT = Path(__file__).parents[2]
         ("--seeds 0-", "'0-' is neither a whole number nor a range as 0-4"),
         ("--seeds few", "'few' is neither a whole number nor a range as 0-4"),
         ("--seeds", "expected at least one argument"),
-        ("--workers -1", "must not be negative"),
+        ("--workers -1", "'-1' is not a whole number of at least 0"),
         ("--device tpu", "not available"),
         ("--horizon 0", "at least 1"),
         ("--backbone.width -5", "at least 1"),
