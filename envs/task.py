@@ -121,7 +121,7 @@ class Task(ABC):
         ConnectionError with one line when no mirror has them, FileExistsError when generated data have their name, ValueError
         for a file whose hash is not the one kept.
         """
-        raise ValueError(f"{self.name}: makes its own data, there is nothing to fetch")
+        raise ValueError(f"{self.name}: no server has data for it, there is nothing to fetch")
 
     def generate(
         self,
@@ -136,7 +136,7 @@ class Task(ABC):
 
         FileExistsError when it exists and `overwrite` is not set; ValueError for a `kind` of data that the suite does not have.
         """
-        raise ValueError(f"{self.name}: makes its own data, there is nothing to generate")
+        raise ValueError(f"{self.name}: no script makes data for it, there is nothing to generate")
 
     def unpack(self, folder: Path) -> Path:
         """The folder of columns on disk, made from the data in `folder`; what is there already is checked instead.

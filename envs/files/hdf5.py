@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from envs.command import import_extra
 from envs.dataset import check_finite
 from envs.files.npz import DEFLATE_LIMIT
 
@@ -36,11 +37,7 @@ class Demo:
 
 
 def _h5py() -> Any:
-    try:
-        import h5py
-    except ModuleNotFoundError as error:
-        raise ImportError(f"robomimic's data need h5py ({error}); `pip install -c constraints.txt -e '.[robomimic]'`") from None
-    return h5py
+    return import_extra("h5py", "robomimic")
 
 
 @contextmanager

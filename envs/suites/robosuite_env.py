@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium
 import numpy as np
 
+from envs.command import import_extra
 from envs.task import Task
 
 PROPRIO = {"robot0_eef_pos": 3, "robot0_eef_quat": 4, "robot0_gripper_qpos": 2}  # an observation's first parts, their sizes
@@ -130,12 +131,7 @@ def _make_robosuite(name: str) -> Any:
     opengl = os.environ.setdefault("MUJOCO_GL", "disable")
     logging.disable(logging.WARNING)  # robosuite greets with five lines
     try:
-        import robosuite
-
-        return robosuite.make(name, **robosuite_settings(name))
-    except ModuleNotFoundError as error:
-        how = "pip install -c constraints.txt -e '.[robomimic]'"
-        raise ImportError(f"robomimic's tasks need robosuite ({error}); `{how}`") from None
+        return import_extra("robosuite", "robomimic").make(name, **robosuite_settings(name))
     finally:
         logging.disable(logging.NOTSET)
         # robosuite sets it to egl. What is then imported loads Mesa, if there is one, and after it torch's Triton crashes.

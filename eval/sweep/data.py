@@ -23,10 +23,13 @@ def prepare(task: Task, folder: Path, rows: int | None = None) -> None:
     with alone(folder, Path(task.dataset).name):
         try:
             task.load_dataset([folder]) if rows else task.find_dataset(folder)
-        except FileNotFoundError:
+        except FileNotFoundError as missing:
             if not rows:
                 raise
-            task.generate(folder, rows, workers=os.cpu_count() or 1)
+            try:
+                task.generate(folder, rows, workers=os.cpu_count() or 1)
+            except ValueError as error:
+                raise ValueError(f"{missing}; {error}") from None
         except ValueError as error:
             if "envs.unpack" not in str(error):  # it names its remedy
                 raise

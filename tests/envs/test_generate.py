@@ -102,7 +102,7 @@ def test_interrupted_writing_leaves_nothing(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["probe-chain"], "error: probe-chain: makes its own data, there is nothing to generate"),
+        (["probe-chain"], "error: probe-chain: no script makes data for it, there is nothing to generate"),
         (["cube-sngle-task2"], "error: unknown task 'cube-sngle-task2'; did you mean cube-single-task2?"),
         (["cube-single-task2", "--rows", "0"], "error: argument --rows: '0' is not a whole number of at least 1"),
         (["cube-single-task2", "--row-count", "5"], "error: unknown option '--row-count'"),

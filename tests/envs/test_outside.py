@@ -1,5 +1,6 @@
 """Datasets from outside: where their episodes end, what is kept of the last step, and how what is wrong is named."""
 
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -122,6 +123,13 @@ def test_what_is_no_dataset_is_refused(tmp_path: Path):
     (other := tmp_path / "data.csv").touch()
     with pytest.raises(ValueError, match=r"data.csv: neither .npz nor .hdf5"):
         read(str(other))
+
+
+def test_what_reads_hdf5_is_named_where_it_is_missing(tmp_path, monkeypatch):
+    (mine := tmp_path / "mine.hdf5").touch()
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(ImportError, match=r"^h5py is not installed: pip install .*'\.\[robomimic\]'$"):
+        read(str(mine))
 
 
 @pytest.fixture

@@ -4,8 +4,10 @@ import os
 import random
 import signal
 
+import gymnasium
 import pytest
 
+from envs.own import own_task
 from envs.task import find_task
 from eval.sweep import __main__ as command
 from eval.sweep.claims import FOLDER
@@ -84,6 +86,12 @@ def test_data_are_made_ready_for_runs_that_learn_from_them(probes, monkeypatch):
 def test_data_that_are_there_need_no_folder_that_can_be_written(tmp_path):
     (tmp_path / "file").touch()
     prepare(find_task("probe-chain"), tmp_path / "file" / "data")
+
+
+def test_data_that_no_script_makes_are_named_as_missing(tmp_path):
+    task = own_task(lambda: gymnasium.make("Pendulum-v1"), dataset="absent.npz")
+    with pytest.raises(ValueError, match=r"^no absent.npz; a dataset is .*; Pendulum-v1: no script makes data for it"):
+        prepare(task, tmp_path, rows=5)
 
 
 @pytest.mark.parametrize("words", ["--hours -3", "--gpus -1", "--gpus nan", "--hours x"])
