@@ -21,6 +21,7 @@ from envs.command import import_extra
 from envs.dataset import Dataset
 from envs.files.outside import read
 from envs.files.outside.minari import PREFIX, open_minari
+from envs.own import REFERENCES
 from envs.suites.plain import PlainEnv
 from envs.task import SuccessTiming, Task
 
@@ -106,11 +107,11 @@ class EndsWithTheFall(gymnasium.Wrapper):
         return obs, reward, terminated or bool(pen.data.xpos[pen.obj_body_id][2] < 0.075), truncated, info
 
 
-HANDS = {  # observation, action, time limit, returns of a random and of an expert policy, all as D4RL has them
-    "pen": (45, 24, 100, (96.262799, 3076.833)),
-    "door": (39, 28, 200, (-56.512833, 2880.5693)),
-    "hammer": (46, 26, 200, (-274.856578, 12794.1341)),
-    "relocate": (39, 30, 200, (-6.425911, 4233.8779)),
+HANDS = {  # observation, action, time limit, all as D4RL has them
+    "pen": (45, 24, 100),
+    "door": (39, 28, 200),
+    "hammer": (46, 26, 200),
+    "relocate": (39, 30, 200),
 }
 MAZES = {
     "umaze": 700,
@@ -123,9 +124,9 @@ MAZES = {
 
 
 def _hand(name: str, data: str) -> HandTask:
-    obs_dim, action_dim, time_limit, reference = HANDS[name]
+    sizes, reference = HANDS[name], REFERENCES[f"adroithand{name}"]
     env, dataset = f"AdroitHand{name.capitalize()}-v1", f"D4RL/{name}/{data}-v2"
-    return HandTask(f"d4rl-{name}-{data}", env, dataset, obs_dim, action_dim, time_limit, reference=reference)
+    return HandTask(f"d4rl-{name}-{data}", env, dataset, *sizes, reference=reference)
 
 
 def _maze(name: str) -> MazeTask:

@@ -8,7 +8,7 @@ import pytest
 from gymnasium.spaces import Box, Dict
 
 from envs import outside
-from envs.own import own_task
+from envs.own import REFERENCES, own_task
 from envs.physics import physics_fingerprint
 from envs.suites import TASKS
 from envs.task import Task, find_task
@@ -187,6 +187,11 @@ def test_a_gymnasium_task_takes_options():
     assert find_task("gym:HalfCheetah-v5").facts() == {"score": "normalised score", "reference": [-280.178953, 12135.0]}
 
 
+def test_d4rl_s_hands_are_scored_alike_by_either_name():
+    for hand in ("pen", "door", "hammer", "relocate"):
+        assert find_task(f"d4rl-{hand}-human").facts()["reference"] == [*REFERENCES[f"adroithand{hand}"]]
+
+
 def test_data_without_an_environment_are_a_task():
     task = find_task("data:3x2,low=-2,high=2")
     assert (task.obs_dim, task.action_dim, task.simulated, task.low) == (3, 2, False, (-2.0, -2.0))
@@ -227,6 +232,14 @@ def test_a_file_that_another_module_hides_or_that_fails_is_refused(tmp_path: Pat
         with pytest.raises(ValueError, match=rf"^{path}: [^\n]*$") as refusal:
             outside.load_instance(str(path), Task)
         assert words in str(refusal.value)
+
+
+def test_data_of_one_s_own_are_neither_fetched_nor_generated(tmp_path: Path):
+    task = own_task(Still, time_limit=3)
+    with pytest.raises(ValueError, match=r"^Still: no server has data for it, there is nothing to fetch$"):
+        task.fetch(tmp_path)
+    with pytest.raises(ValueError, match=r"^Still: no script makes data for it, there is nothing to generate$"):
+        task.generate(tmp_path)
 
 
 def test_an_environment_that_fails_later_is_refused_with_the_line_that_failed(tmp_path: Path):
