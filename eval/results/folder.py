@@ -62,10 +62,12 @@ def unfinished_folder(config: Config, runs: Path, origin: dict[str, Any] | None 
     if not candidates:
         what = "unfinished run with that offline phase" if origin else "unfinished run"
         raise ValueError(f"nothing to resume in {runs}: no {what}; without --resume one begins")
-    others = [difference(run.start.get("config", {}), config.to_json()) for run in candidates]
-    if "" not in others:
-        raise ValueError(f"{candidates[-1].path.parent} is of another configuration: {others[-1]}")
-    return [run.path.parent for run, other in zip(candidates, others, strict=True) if not other][-1]
+    others = {run.path.parent: difference(run.start.get("config", {}), config.to_json()) for run in candidates}
+    same = [folder for folder, other in others.items() if not other]
+    if not same:
+        newest = candidates[-1].path.parent
+        raise ValueError(f"{newest} is of another configuration: {others[newest]}")
+    return same[-1]
 
 
 def refuse_other_ground(run: record.Run, now: dict[str, Any]) -> None:
