@@ -19,6 +19,7 @@ from envs.files.outside import is_source, read
 from envs.files.whole import replaced
 from envs.task import find_task
 
+PICTURES = (".png", ".pdf", ".svg")
 BINS = 20
 """Equal parts of an action's range, of which so many hold data."""
 
@@ -120,7 +121,7 @@ def draw(found: Contents, title: str, path: Path) -> None:
     actions.set(xlabel="from the least to the greatest", ylabel="number of the action", xticks=[])
     actions.set_title("where actions lie", fontsize=8)
     with replaced(path) as whole:
-        picture.savefig(whole, format=path.suffix.removeprefix(".") or "png", dpi=150)
+        picture.savefig(whole, format=path.suffix.removeprefix("."), dpi=150)
 
 
 def main() -> None:
@@ -132,6 +133,8 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("inspect.png"), help="the picture (default: inspect.png)")
     options = parser.parse_args()
     what = options.what
+    if options.out.suffix not in PICTURES:
+        raise ValueError(f"--out {options.out}: a picture is a {', '.join(PICTURES[:-1])} or {PICTURES[-1]} file")
     data = read(what, options.keys) if is_source(what) else find_task(what).find_dataset(options.data)
     if not len(data.obs):
         raise ValueError(f"{what}: the task has no data of its own; name a file")

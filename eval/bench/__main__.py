@@ -26,7 +26,7 @@ from tabulate import tabulate
 from algos.base import Phase
 from algos.select import Precision, refuse_slow
 from backbones.dense import kernel
-from envs.command import Parser, run_command
+from envs.command import Parser, positive, run_command
 from envs.files.whole import replaced
 from eval.bench.acting import time_actions, time_episodes, time_generation, time_simulator
 from eval.bench.clock import ROWS, WIDTH
@@ -80,7 +80,7 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--methods", nargs="+", default=COMPARED, help=", ".join(METHODS))
     parser.add_argument("--task", default="cube-double-task2", help="whose sizes and simulator to use")
     parser.add_argument("--preset", default="paper")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[1], help="numbers of seeds trained together")
+    parser.add_argument("--seeds", type=positive, nargs="+", default=[1], help="numbers of seeds trained together")
     parser.add_argument("--modes", nargs="+", choices=get_args(Mode), default=["eager"], help="graph: a GPU's CUDA graph")
     parser.add_argument("--phases", nargs="+", choices=get_args(Phase), default=list(get_args(Phase)))
     parser.add_argument("--ranking", nargs="+", choices=get_args(Precision), default=["float32"], help="of methods that rank")

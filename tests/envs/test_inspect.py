@@ -56,3 +56,9 @@ def test_a_task_without_data_is_refused(monkeypatch):
     monkeypatch.setattr(sys, "argv", ["inspect", "data:3x1"])
     with pytest.raises(ValueError, match=r"^data:3x1: the task has no data of its own; name a file$"):
         inspect.main()
+
+
+def test_a_picture_that_cannot_be_is_refused_before_anything_is_read(monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["inspect", "nowhere.npz", "--out", "x.foo"])
+    with pytest.raises(ValueError, match=r"^--out x.foo: a picture is a .png, .pdf or .svg file$"):
+        inspect.main()
