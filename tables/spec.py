@@ -6,7 +6,7 @@ from typing import Any
 
 from eval.config.methods import METHODS, TABLE_8
 from eval.config.presets import PRESETS
-from eval.results.record import OUTSIDE
+from eval.results.record import ELSEWHERE
 
 ANY_PRESET = (*PRESETS, "imported")
 """Those of runs, and that of results imported from a CSV file."""
@@ -90,7 +90,7 @@ def belongs(config: dict[str, Any], row: Row) -> bool:
 def on_its_tasks(config: dict[str, Any], table: Table, preset: str) -> bool:
     """Whether a run's configuration is of the table's preset, protocol and tasks; a policy trained elsewhere has no preset."""
     tasks = {task for column in table.columns for task in column.tasks}
-    alike = config["preset"] in (table.preset or preset, OUTSIDE) and config["protocol"] == table.protocol
+    alike = config["preset"] in (table.preset or preset, ELSEWHERE) and config["protocol"] == table.protocol
     return alike and config["task"] in tasks
 
 

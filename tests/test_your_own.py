@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from envs.task import find_task
-from eval import outside
+from eval import elsewhere
 from eval.config.command_line import parse
 from eval.results import record
 
@@ -17,7 +17,7 @@ SOURCES = {place: source for source, place in re.findall(r"```python\n(# (\S+)\n
 
 
 @pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
+def in_a_folder_of_its_own(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
 
@@ -38,9 +38,9 @@ def test_the_policy_trained_elsewhere_is_one(monkeypatch):
     Path("page_policy.py").write_text(SOURCES["theirs.py"])
     exec(SOURCES["collect.py"].replace("range(60)", "range(2)"), {})
     (task,) = re.findall(r"^export TASK=(.*)$", TEXT, re.M)
-    words = f"outside ./page_policy.py:act --task {task} --dataset pole.npz --episodes 1 --workers 0".split()
+    words = f"elsewhere ./page_policy.py:act --task {task} --dataset pole.npz --episodes 1 --workers 0".split()
     monkeypatch.setattr("sys.argv", words)
-    outside.main()
+    elsewhere.main()
     (made,) = record.find(Path("runs"))
     assert record.read(made).evaluations[0]["success"] == [1], "it balances the pole"
 

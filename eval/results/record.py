@@ -44,7 +44,7 @@ NOT_OFFLINE = {
     "dataset",  # where the data lie; records have their hash
     *("online_steps", "online_warmup", "warmup_actions", "updates_per_step", "online_share", "replay_capacity"),
 }  # what the offline phase does not depend on
-OUTSIDE = "outside"  # in the place of a preset's name: what was not trained here has none
+ELSEWHERE = "elsewhere"  # in the place of a preset's name: what was not trained here has none
 SUCCESS = "success rate (%)"  # what most tasks are judged by
 METRICS = b'{"kind":"metrics"'  # how a writer begins a line of metrics: most of a record
 

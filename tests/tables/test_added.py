@@ -85,7 +85,7 @@ def test_where_there_is_no_row_to_add_that_is_said(write_run, mine, tables, refu
 
 def test_a_policy_trained_elsewhere_has_a_row_at_any_preset(write_run, tables, mine):
     write_run("a", {0: [1, 1], 1: [1, 0]}, **LIFT)
-    theirs = mine("b", {0: [0, 1], 1: [0, 0]}, method="mine.py:act", preset="outside", algo={"name": "mine.py:act"})
+    theirs = mine("b", {0: [0, 1], 1: [0, 0]}, method="mine.py:act", preset="elsewhere", algo={"name": "mine.py:act"})
     (path,) = Path(theirs).iterdir()
     path.write_text("".join(line for line in path.read_text().splitlines(keepends=True) if '"offline", "step"' not in line))
     text = tables("small", "--with", theirs)

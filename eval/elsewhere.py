@@ -1,4 +1,4 @@
-"""Evaluate a policy that was not trained here: `python -m eval.outside ./mine.py:act --task cube-single-task2 --seeds 0 1 2`.
+"""Evaluate a policy that was not trained here: `python -m eval.elsewhere ./mine.py:act --task cube-single-task2 --seeds 0 1 2`.
 
 `act(obs, rng)` takes an observation [obs_dim], float32, and a generator for its noise, and returns an action [action_dim] in
 [-1, 1], or a chunk of them [H, action_dim], which are executed in a row. Of a class each process makes an instance for each
@@ -31,7 +31,7 @@ from envs.task import Protocol, SuccessTiming, Task, find_task
 from eval.config.options import Together, check_seeds, whole_numbers
 from eval.results.folder import RECORD, new_folder
 from eval.results.provenance import made_by
-from eval.results.record import OUTSIDE, PHASES, Writer, score, scored_by
+from eval.results.record import ELSEWHERE, PHASES, Writer, score, scored_by
 from eval.running.rollout import Evaluator, outcomes
 
 
@@ -45,7 +45,7 @@ def loaded(name: str, seed: int) -> Callable[..., Any]:
         raise ValueError(f"{name}: cannot be made for a seed, {in_words(error, name)}") from error
 
 
-class Outside:
+class Elsewhere:
     """One seed's policy from a file, called as an `Actor` is; other processes load it by its name."""
 
     def __init__(self, name: str, seed: int, action_dim: int):
@@ -82,7 +82,7 @@ def describe(options: Namespace, task: Task) -> dict[str, Any]:
         "method": tidy(options.policy),
         "algo": {"name": tidy(options.policy)},
         "backbone": {"name": ""},
-        "preset": OUTSIDE,
+        "preset": ELSEWHERE,
         "protocol": options.protocol,
         "seeds": options.seeds,
         "offline_steps": 0,
@@ -91,7 +91,7 @@ def describe(options: Namespace, task: Task) -> dict[str, Any]:
         "eval_episodes": options.episodes,
     }
     return {
-        **made_by(shlex.join(["python", "-m", "eval.outside", *sys.argv[1:]]), task, "cpu"),
+        **made_by(shlex.join(["python", "-m", "eval.elsewhere", *sys.argv[1:]]), task, "cpu"),
         "config": config,
         "dataset": dataset,
         "files": {name: fingerprint(name) for name in files},
@@ -100,7 +100,7 @@ def describe(options: Namespace, task: Task) -> dict[str, Any]:
 
 
 def parse() -> Namespace:
-    parser = Parser(prog="python -m eval.outside", description=first_line(__doc__))
+    parser = Parser(prog="python -m eval.elsewhere", description=first_line(__doc__))
     parser.add_argument("policy", help="a function or class: ./FILE.py:NAME or module:PACKAGE.MODULE:NAME")
     parser.add_argument("--task", default="cube-single-task2", help="of eval.run --list (default: cube-single-task2)")
     seeds_help = "as 0 1 2 or 0-2: each has episodes of its own (default: 0)"
@@ -128,7 +128,7 @@ def main() -> None:
     task = find_task(options.task)
     for seed in options.seeds:
         loaded(options.policy, seed)  # refuses one that is not there
-    actors = {seed: Outside(options.policy, seed, task.action_dim) for seed in options.seeds}
+    actors = {seed: Elsewhere(options.policy, seed, task.action_dim) for seed in options.seeds}
     task.make_env(options.success_timing).close()  # refuses a timing that the suite does not have
     start = describe(options, task)
     with closing(Evaluator(task, options.success_timing, options.workers)) as evaluator:

@@ -1,10 +1,10 @@
-"""`python -m eval.outside`: a policy that was not trained here, on the suite's episodes."""
+"""`python -m eval.elsewhere`: a policy that was not trained here, on the suite's episodes."""
 
 from pathlib import Path
 
 import pytest
 
-from eval import outside
+from eval import elsewhere
 from eval.results import record
 from tables.__main__ import main as tables
 
@@ -46,16 +46,17 @@ class Mine:
 
 @pytest.fixture
 def evaluate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """`python -m eval.outside ./theirs.py:NAME` on three episodes a seed of a probe; returns its record."""
+    """`python -m eval.elsewhere ./theirs.py:NAME` on three episodes a seed of a probe; returns its record."""
     monkeypatch.chdir(tmp_path)
     file = tmp_path / f"theirs_{tmp_path.name}.py"
     file.write_text(POLICY)
 
     def start(name: str, *options: str) -> record.Run:
         known = set(record.find(Path("runs"))) if Path("runs").exists() else set()
-        words = ["outside", f"./{file.name}:{name}", "--task", "probe-chain", "--episodes", "3", "--seeds", "0", "1", *options]
+        policy = f"./{file.name}:{name}"
+        words = ["elsewhere", policy, "--task", "probe-chain", "--episodes", "3", "--seeds", "0", "1", *options]
         monkeypatch.setattr("sys.argv", words)
-        outside.main()
+        elsewhere.main()
         (made,) = set(record.find(Path("runs"))) - known
         return record.read(made)
 
@@ -127,4 +128,4 @@ def test_tables_lay_it_beside_trained_ones(evaluate, tiny, capsys, tmp_path):
     capsys.readouterr()
     tables(["compare", str(made.path), "--against", str(trained.path), "--against-method", "dfp"])
     (row,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith("theirs")]
-    assert "act (outside), probe-chain, online" in row and "DFP, " in row and " 2, 2 " in row
+    assert "act (elsewhere), probe-chain, online" in row and "DFP, " in row and " 2, 2 " in row
