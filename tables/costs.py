@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from eval.config.methods import METHODS
+from eval.config.methods import COMPARED, METHODS
 from eval.results.record import Run
 from tables import published
 from tables.result import Cell, Gap, Line, Number, Result
-from tables.spec import ALL_METHODS, TABLES, Table, belongs, on_its_tasks
+from tables.spec import TABLES, Table, belongs, on_its_tasks
 
 TITLES = {"9": "Time of an online training step and of an action (ms)", "10": "Compute (hours)"}
 EXPERIMENTS = {
@@ -81,7 +81,7 @@ def fullest(benches: Sequence[Bench], preset: str) -> list[Bench]:
     """The one record that measured most of the methods, in turn, so that its times compare: the first of equals, or none."""
 
     def measured(bench: Bench) -> int:
-        return sum(update_ms([bench], method, preset, "online") is not None for method in ALL_METHODS)
+        return sum(update_ms([bench], method, preset, "online") is not None for method in COMPARED)
 
     return sorted(filter(measured, benches), key=measured, reverse=True)[:1]
 
@@ -98,10 +98,10 @@ def build_9(benches: Sequence[Bench], preset: str) -> Result:
         return Cell(gaps=(Gap(command, METHODS[method].label, method, preset),))
 
     lines = (
-        Line("Online Cost (ms)", tuple(cell(update_ms(benches, m, preset, "online"), m) for m in ALL_METHODS)),
-        Line("Evaluation Cost (ms)", tuple(cell(action_ms(benches, m, preset), m) for m in ALL_METHODS)),
+        Line("Online Cost (ms)", tuple(cell(update_ms(benches, m, preset, "online"), m) for m in COMPARED)),
+        Line("Evaluation Cost (ms)", tuple(cell(action_ms(benches, m, preset), m) for m in COMPARED)),
     )
-    columns = tuple(METHODS[method].label for method in ALL_METHODS)
+    columns = tuple(METHODS[method].label for method in COMPARED)
     title = f"{TITLES['9']}. Preset {preset}."
     notes = tuple(f"{b['path']}: {b['device']}, commit {b['commit']}; actions on the CPU, by one thread." for b in benches)
     return Result("9", title, columns, lines, notes, decimals=(2, 0), corner="cost")

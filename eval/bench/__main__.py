@@ -34,11 +34,9 @@ from eval.bench.layers import time_layers
 from eval.bench.updates import Line, Mode, Products, time_updates
 from eval.config.config import Config
 from eval.config.configure import configure
-from eval.config.methods import METHODS
+from eval.config.methods import COMPARED, METHODS
 from eval.results.provenance import commit, device_name, processor, versions
 from eval.run import choose_device
-
-COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
 
 
 def variants(options: argparse.Namespace) -> Iterator[tuple[Config, dict[str, Any]]]:

@@ -16,9 +16,10 @@ import numpy as np
 import torch
 from tabulate import tabulate
 
-from algos.learner import Actor, Learner
+from algos.learner import Actor
 from envs.command import Parser, first_line, run_command
 from envs.files.whole import replaced
+from eval.bench.acting import untrained
 from eval.config.config import Config
 from eval.config.configure import configure
 from eval.config.methods import METHODS
@@ -41,14 +42,13 @@ HEADERS = {
 def measure(config: Config, repeats: int) -> dict[str, float]:
     """Median milliseconds of an untrained policy's chunk: by our actor, by its exported choice, by its exported single sample;
     and of reading the weights of the latter once, with their megabytes."""
-    dims = config.task.obs_dim, config.task.action_dim
-    actor = Learner(config.algo, config.backbone, *dims, (0,)).actor(0).snapshot()
-    obs, rng, one = np.zeros((1, dims[0]), np.float32), [np.random.default_rng(0)], one_sample(actor)
-    weights = torch.ones(sum(p.numel() for name in needed(one, dims[0]) for p in one.modules[name].parameters()))
+    actor, obs_dim = untrained(config), config.task.obs_dim
+    obs, rng, one = np.zeros((1, obs_dim), np.float32), [np.random.default_rng(0)], one_sample(actor)
+    weights = torch.ones(sum(p.numel() for name in needed(one, obs_dim) for p in one.modules[name].parameters()))
     calls = {
         "ours": lambda: actor(obs, rng),
-        "choice": exported(actor, dims[0]),
-        "actor": exported(one, dims[0]),
+        "choice": exported(actor, obs_dim),
+        "actor": exported(one, obs_dim),
         "reading": lambda: torch.dot(weights, weights),
     }
     return {name: milliseconds(call, repeats) for name, call in calls.items()} | {"megabytes": weights.nbytes / 1e6}

@@ -9,6 +9,7 @@ SCENE, PUZZLE_3X3, PUZZLE_4X4 = "scene-play-v0", "puzzle-3x3-play-v0", "puzzle-4
 ANTMAZE_LARGE, ANTMAZE_GIANT = "antmaze-large-navigate-v0", "antmaze-giant-navigate-v0"
 HUMANOIDMAZE_MEDIUM, HUMANOIDMAZE_LARGE = "humanoidmaze-medium-navigate-v0", "humanoidmaze-large-navigate-v0"
 ANTSOCCER = "antsoccer-arena-navigate-v0"
+ROBOMIMIC_DATA = LIFT, CAN, SQUARE = "lift-mh", "can-mh", "square-mh"
 LOCOMOTION = (ANTMAZE_LARGE, ANTMAZE_GIANT, HUMANOIDMAZE_MEDIUM, HUMANOIDMAZE_LARGE, ANTSOCCER)
 
 NEAREST = {

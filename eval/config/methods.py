@@ -29,6 +29,7 @@ from eval.config.families import (
     PUZZLE_3X3,
     PUZZLE_4X4,
     QUADRUPLE,
+    ROBOMIMIC_DATA,
     SCENE,
     SINGLE,
     TRIPLE,
@@ -59,9 +60,6 @@ class Method:
     def fixed_on(self, dataset: str, protocol: Protocol) -> dict[str, Any]:
         """Those of its values that no preset changes."""
         return {name: value for name, value in self.on(dataset, protocol).items() if name in self.fixed}
-
-
-ROBOMIMIC_DATA = LIFT, CAN, SQUARE = "lift-mh", "can-mh", "square-mh"
 
 
 def best_of(n: int) -> dict[str, int]:
@@ -289,6 +287,9 @@ METHODS: dict[str, Method] = {
         "DFP, balanced", "dfp", "drifting", {"online_share": 0.5}, DFP_ON_ROBOMIMIC, fixed=("online_share",)
     ),
 }
+
+COMPARED = ("bfn", "qc-bfn", "fql", "qc-fql", "mvp", "mvp-top-k", "dfp-no-top-k", "dfp")
+"""The paper's eight, in the order of its tables."""
 
 DEFAULT = {
     ("dfp", "drifting"): "dfp",

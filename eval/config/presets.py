@@ -14,8 +14,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from envs.task import Protocol
-from eval.config.families import DOUBLE, OCTUPLE, PUZZLE_4X4, QUADRUPLE, TRIPLE
-from eval.config.methods import CAN, LIFT, SQUARE, TEN_CRITICS, Values, best_of, on_robomimic
+from eval.config.families import CAN, DOUBLE, LIFT, OCTUPLE, PUZZLE_4X4, QUADRUPLE, SQUARE, TRIPLE
+from eval.config.methods import TEN_CRITICS, Values, best_of, on_robomimic
 
 
 @dataclass(frozen=True)
