@@ -25,6 +25,7 @@ from typing import NoReturn
 import torch
 
 from envs.command import Parser, positive, run_command
+from envs.files.whole import replaced
 from envs.task import find_task
 from eval.config.methods import METHODS
 from eval.config.presets import PRESETS
@@ -163,8 +164,8 @@ def main(arguments: list[str] | None = None) -> int:
         find_task(task)  # refuses an unknown one
     device = choose_device(options.device)
     about = check(device)
-    options.out.mkdir(parents=True, exist_ok=True)
-    (options.out / "device.txt").write_text(about + "\n")
+    with replaced(options.out / "device.txt") as whole:
+        whole.write_text(about + "\n")
     print(f"{about}\n{options.minutes} minutes, what they bring is in {options.out}", flush=True)
     results = {}
     stages = [stage for stage in (tests, bench, cells) if stage.__name__ in options.stages]
