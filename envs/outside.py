@@ -21,6 +21,10 @@ GYM, DATA, PACKAGE = "gym:", "data:", "module:"
 _names: dict[type, str] = {}  # of classes from outside
 
 
+class Fault(ValueError):
+    """What something from outside does wrong, said in one line that names it."""
+
+
 def is_outside(name: str) -> bool:
     """Whether a name is that of a file or of a package from outside."""
     return name.startswith(PACKAGE) or _split(name)[0].endswith(".py")
@@ -116,15 +120,22 @@ def _import_file(path: Path) -> ModuleType:
 def _import_module(name: str, said: str) -> ModuleType:
     try:
         return importlib.import_module(name)
+    except Fault as fault:  # of what it defines: it can be imported
+        raise Fault(f"{said}: {fault}{line_in(fault.__cause__ or fault, said)}") from fault
     except (Exception, SystemExit) as error:  # whatever the module raises
         raise ValueError(f"{said}: cannot be imported, {in_words(error, said)}") from error
 
 
 def in_words(error: BaseException, name: str) -> str:
-    """What the file behind a name raised, in one line, with the last of the file's lines that led to it."""
-    file = Path(_split(name)[0]).name
-    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).name == file]
-    return f"{type(error).__name__}: {' '.join(str(error).split())}" + (f" (line {lines[-1]})" if lines else "")
+    """What the file behind a name raised, in one line."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())}{line_in(error, name)}"
+
+
+def line_in(error: BaseException, name: str) -> str:
+    """In brackets the last line of the file behind a name that led to an error; nothing where none did."""
+    file = Path(_split(name)[0]).resolve()
+    lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if Path(frame.filename).resolve() == file]
+    return f" (line {lines[-1]})" if lines else ""
 
 
 def _classes(module: ModuleType, kind: type) -> dict[str, Any]:

@@ -20,7 +20,8 @@ from gymnasium.spaces import Box, Dict, Space, flatdim
 
 from envs import outside
 from envs.dataset import Dataset
-from envs.outside import DATA, GYM
+from envs.given import blamed, first, following, reported
+from envs.outside import DATA, GYM, Fault
 from envs.task import SuccessTiming, Task
 
 REFERENCES = {
@@ -66,7 +67,7 @@ class OwnTask(Task):
         if success_timing != "post":
             raise ValueError(f"{self.name}: success_timing {success_timing!r} is OGBench's alone; allowed is 'post'")
         try:
-            return OwnEnv(gymnasium.wrappers.TimeLimit(self.make(), self.time_limit), self)
+            return OwnEnv(self.make(), self)
         except Exception as error:  # whatever it raises
             raise ValueError(f"{self.name}: its environment cannot be made, {outside.in_words(error, self.name)}") from error
 
@@ -92,11 +93,14 @@ class OwnTask(Task):
 
 
 class OwnEnv(gymnasium.Wrapper):
-    """Float32 observations, actions in [-1, 1], and in every info whether the task is solved."""
+    """Flat float32 observations, actions in [-1, 1], the time limit, and in every info whether the task is solved.
+
+    What the environment gives is checked: a reset or a step that goes wrong is a Fault.
+    """
 
     def __init__(self, env: gymnasium.Env, task: OwnTask):
-        super().__init__(flat(env, task.keys))
-        self.task, self.total = task, 0.0
+        super().__init__(env)
+        self.task, self.steps, self.total = task, 0, 0.0
         self.center = (np.array(task.low) + np.array(task.high)) / 2
         self.half = (np.array(task.high) - np.array(task.low)) / 2
         self.dtype = env.action_space.dtype
@@ -104,22 +108,26 @@ class OwnEnv(gymnasium.Wrapper):
         self.action_space = Box(-1.0, 1.0, (task.action_dim,), np.float32)
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[np.ndarray, dict]:
-        obs, info = self.env.reset(seed=seed, options=options)
-        self.total = 0.0
-        return obs.astype(np.float32), info
+        self.steps, self.total = 0, 0.0
+        with blamed(self.task.name, "reset"):
+            return first(self.env.reset(seed=seed, options=options), self.task.obs_dim, self.task.keys)
 
     def step(self, action: np.ndarray) -> tuple[np.ndarray, float, bool, bool, dict[str, Any]]:
-        obs, reward, terminated, truncated, info = self.env.step((self.center + self.half * action).astype(self.dtype))
-        obs = np.array(obs, np.float32)  # a copy: some environments change theirs in place
-        self.total += float(reward)
-        info["success"] = self._succeeds(obs, info, terminated or truncated)
-        return obs, float(reward), bool(terminated), bool(truncated), info
+        action = (self.center + self.half * action).astype(self.dtype)
+        self.steps += 1
+        with blamed(self.task.name, f"step {self.steps} of an episode"):
+            given = following(self.env.step(action), self.task.obs_dim, self.task.keys)
+            obs, reward, terminated, truncated, info = given
+            truncated = truncated or self.steps >= self.task.time_limit
+            self.total += reward
+            info["success"] = self._succeeds(obs, info, terminated or truncated)
+        return obs, reward, terminated, truncated, info
 
     def _succeeds(self, obs: np.ndarray, info: dict[str, Any], over: bool) -> bool:
         if self.task.success:
             return bool(self.task.success(obs, info))
         if self.task.success_return is not None:
-            return bool(over) and self.total >= self.task.success_return
+            return over and self.total >= self.task.success_return
         return bool(reported(info))
 
 
@@ -152,20 +160,23 @@ def own_task(
             longer = f"gymnasium.make(..., max_episode_steps={limit}) makes longer ones"
             raise ValueError(f"time_limit={limit}, and its episodes end after {own_limit} steps; {longer}")
         low, high = action_bounds(env.action_space)
-        wrapped = flat(env, tuple(keys))
-        check_observation(wrapped.reset(seed=0)[0], wrapped.observation_space, "reset")
-        obs, *_, info = wrapped.step(env.action_space.sample())
-        check_observation(obs, wrapped.observation_space, "step")
+        size = flat_size(env.observation_space, keys)
+        with blamed(name, "reset"):
+            first(env.reset(seed=0), size, keys)
+        with blamed(name, "step 1 of an episode"):
+            *_, info = following(env.step(env.action_space.sample()), size, keys)
+            defined = success or success_return is not None or (reported(info) is not None and not reference)
+    except Fault:
+        raise
     except ValueError as error:
-        raise ValueError(f"{name}: {error}") from None
+        raise Fault(f"{name}: {error}") from None
     finally:
         env.close()
-    defined = success or success_return is not None or (reported(info) is not None and not reference)
     return OwnTask(
         name=name,
         env=name,
         dataset=dataset,
-        obs_dim=int(np.prod(wrapped.observation_space.shape or ())),
+        obs_dim=size,
         action_dim=len(low),
         time_limit=int(limit),
         make=make,
@@ -236,37 +247,26 @@ def with_options(text: str) -> tuple[str, dict[str, Any]]:
     return first, found
 
 
-def flat(env: gymnasium.Env, keys: tuple[str, ...]) -> gymnasium.Env:
-    """The environment with observations [obs_dim]. ValueError in one line for what is no such thing."""
-    space = env.observation_space
+def flat_size(space: Space, keys: Sequence[str]) -> int:
+    """How many numbers an observation has. ValueError in one line for those that are not flat."""
     if keys and not isinstance(space, Dict):
         raise ValueError(f"keys={'+'.join(keys)} are of a dict, and its observations are {space}")
-    if isinstance(space, Dict):
-        if not keys:
-            raise ValueError(f"its observations are a dict; name those to join, of keys={'+'.join(space)}")
-        if missing := [key for key in keys if key not in space.spaces]:
-            raise ValueError(f"no observation is called {missing[0]}; there are {', '.join(space)}")
-        for key in keys:
-            check_flat(space[key], f"its observation {key} is")
-        joined = Box(-np.inf, np.inf, (sum(flatdim(space[key]) for key in keys),), np.float32)
-        return gymnasium.wrappers.TransformObservation(env, lambda obs: np.concatenate([obs[key] for key in keys]), joined)
-    check_flat(space, "its observations are")
-    return env
+    if not isinstance(space, Dict):
+        check_flat(space, "its observations are")
+        return flatdim(space)
+    if not keys:
+        raise ValueError(f"its observations are a dict; name those to join, of keys={'+'.join(space)}")
+    if missing := [key for key in keys if key not in space.spaces]:
+        raise ValueError(f"no observation is called {missing[0]}; there are {', '.join(space)}")
+    for key in keys:
+        check_flat(space[key], f"its observation {key} is")
+    return sum(flatdim(space[key]) for key in keys)
 
 
 def check_flat(space: Space, said: str) -> None:
     if not isinstance(space, Box) or len(space.shape) != 1:
         what = "images" if isinstance(space, Box) and space.dtype == np.uint8 and len(space.shape) > 1 else str(space)
         raise ValueError(f"{said} {what}; needed is a flat Box, [n]")
-
-
-def check_observation(obs: Any, space: Space, where: str) -> None:
-    """ValueError unless `obs`, of a trial, is of the shape that the space says, and finite."""
-    shape, needed = list(np.shape(obs)), list(space.shape or ())
-    if shape != needed:
-        raise ValueError(f"{where} gives an observation of shape {shape}; its space has {needed}")
-    if not np.isfinite(obs).all():
-        raise ValueError(f"{where} gives an observation that is not finite, {np.asarray(obs)}")
 
 
 def check_numbers(time_limit: Any, success_return: Any, reference: Any) -> None:
@@ -293,8 +293,3 @@ def action_bounds(space: Space) -> tuple[tuple[float, ...], tuple[float, ...]]:
     if (space.low >= space.high).any():
         raise ValueError(f"its actions are {space}; needed are lower bounds below the upper ones")
     return tuple(map(float, space.low)), tuple(map(float, space.high))
-
-
-def reported(info: dict[str, Any]) -> Any:
-    """What an environment says of success; None where it says nothing."""
-    return info.get("success", info.get("is_success"))

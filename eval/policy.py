@@ -50,7 +50,8 @@ class Policy:
         """The action to take now: obs [obs_dim] to [action_dim], or [n, obs_dim] to [n, action_dim], in [-1, 1], float32.
 
         A chunk of H actions is chosen at the first call and taken open loop; the n rows keep in step. `rng` gives the noise
-        where a chunk begins, instead of the policy's own generator. ValueError for another shape.
+        where a chunk begins, instead of the policy's own generator. ValueError for another shape and for numbers that are not
+        finite.
         """
         if not self._planned:
             self._planned = list(np.moveaxis(self.chunk(obs, rng), -2, 0))
@@ -78,6 +79,9 @@ class Policy:
         rows = np.asarray(obs, np.float32)
         if rows.ndim not in (1, 2) or rows.shape[-1] != self.task.obs_dim or not rows.size:
             raise ValueError(f"obs has shape {list(rows.shape)}, needed is [{self.task.obs_dim}] or [n, {self.task.obs_dim}]")
+        if not np.isfinite(rows).all():
+            at = [int(place) for place in np.argwhere(~np.isfinite(rows))[0]]
+            raise ValueError(f"obs{at} is {rows[*at]}; a finite number is needed")
         return rows
 
 

@@ -28,6 +28,7 @@ from tabulate import tabulate
 from algos.select import refuse_slow
 from envs.command import refuse
 from envs.dataset import Dataset
+from envs.outside import Fault
 from envs.rows import Starts
 from envs.signals import stopped_by_signals
 from eval import video
@@ -183,7 +184,7 @@ def run_to_end(training: Training, saved: dict[str, Any]) -> int:
             end(*("finished",) if finished else ("stopped", signal.Signals(received[-1]).name))
             return 0 if finished else 128 + received[-1]
         except Exception as error:
-            outside, own = from_outside(error), isinstance(error, Diverged)
+            outside, own = from_outside(error), isinstance(error, Diverged | Fault)
             if received and not outside:  # what the signal ended first, such as a compiler, is no fault of the run
                 end("stopped", signal.Signals(received[-1]).name)
                 return 128 + received[-1]

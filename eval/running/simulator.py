@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import gymnasium
 import numpy as np
 
+from envs.outside import Fault
 from envs.task import SuccessTiming, Task, find_task
 from envs.workers import Lost, Worker, follow_parent
 
@@ -97,6 +98,8 @@ def serve(pipe: Connection, task_name: str, success_timing: SuccessTiming) -> No
             try:
                 for answer in [env.reset(seed=order)[0]] if isinstance(order, int) else outcomes(env, order):
                     pipe.send(answer)
+            except Fault as fault:  # says all by itself
+                pipe.send(fault)
             except Exception as error:
                 pipe.send(error)
                 raise

@@ -29,7 +29,7 @@ from eval.config.config import Config
 from eval.results.folder import FORMAT, OFFLINE_END, save_checkpoint
 from eval.results.record import CHECKPOINT, Writer, score
 from eval.running.explore import Explorer, explore
-from eval.running.faults import Diverged, out_of_memory
+from eval.running.faults import Diverged, blamed_on, out_of_memory
 from eval.running.plan import Plan, at_once, at_random, one_by_one
 from eval.running.rollout import Arena, Episode, Evaluator, blocks, outcomes
 from eval.running.threads import Waiting
@@ -67,7 +67,8 @@ class Training:
         task, algo = config.task, config.algo
         seen = Standardize.of(dataset.obs) if config.normalize_obs else None
         compute = (how.device, how.compile, how.graph)
-        self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, *compute, seen)
+        with blamed_on(config.backbone, algo):
+            self.learner = Learner(algo, config.backbone, task.obs_dim, task.action_dim, config.seeds, *compute, seen)
         self.actors = [self.learner.actor(index) for index in range(len(config.seeds))]
         self.plan: Plan = partial(at_once, self.learner) if is_gpu(self.learner.device) else partial(one_by_one, self.actors)
         self.plan_randomly: Plan = partial(at_random, task.action_dim)

@@ -1,5 +1,6 @@
 """Tasks from outside: what the suite sees of a Gymnasium environment, and what it refuses."""
 
+import re
 from pathlib import Path
 
 import gymnasium
@@ -129,7 +130,7 @@ def test_parts_of_a_dict_are_joined_in_the_order_of_the_keys():
         ({"observation_space": Dict({"at": Box(0, 1, (2,))})}, "a dict; name those to join, of keys=at"),
         ({"action_space": Box(np.zeros(2), np.array([1.0, 0.0]))}, "needed are lower bounds below the upper ones"),
         ({"seen": np.zeros(3)}, "reset gives an observation of shape [3]; its space has [2]"),
-        ({"seen": np.array([0, np.nan])}, "reset gives an observation that is not finite, [ 0. nan]"),
+        ({"seen": np.array([0, np.nan])}, "reset gives an observation whose number 1 is nan; a finite one is needed"),
     ],
 )
 def test_an_environment_that_does_not_fit_is_refused(env: dict, words: str):
@@ -142,6 +143,108 @@ def test_a_time_limit_beyond_the_environment_s_own_is_refused():
     with pytest.raises(ValueError, match=r"^Pendulum-v1: time_limit=500, and its episodes end after 200 steps; .*=500\) makes"):
         own_task(lambda: gymnasium.make("Pendulum-v1"), time_limit=500)
     assert own_task(lambda: gymnasium.make("Pendulum-v1").unwrapped, time_limit=500).time_limit == 500
+
+
+class Fading(Still):
+    """Its second step gives what it was told to."""
+
+    def __init__(self, faults: dict, first: bool = False):
+        super().__init__(action_space=Box(-1, 1, (2,)))
+        self.faults, self.at = faults, 1 if first else 2
+
+    def reset(self, *, seed=None, options=None):
+        self.steps = 0
+        return [0, 1], {}
+
+    def step(self, action):
+        self.steps += 1
+        given = {"obs": action, "reward": 1.0, "terminated": False, "truncated": False, "info": {"success": False}}
+        given |= self.faults if self.steps == self.at else {}
+        if "raised" in given:
+            raise given["raised"]
+        return tuple(value for value in given.values() if value is not None)
+
+
+FAULTS = [
+    ({"reward": float("nan")}, "gives reward nan; a finite number is needed"),
+    ({"reward": np.float32(np.inf)}, "gives reward inf; a finite number is needed"),
+    ({"reward": np.ones(2)}, "gives reward array([1., 1.]); a finite number is needed"),
+    ({"reward": "much"}, "gives reward 'much'; a finite number is needed"),
+    ({"obs": np.zeros(3)}, "gives an observation of shape [3]; its space has [2]"),
+    ({"obs": np.float32(0)}, "gives an observation of shape []; its space has [2]"),
+    ({"obs": ["a", "b"]}, "gives observation ['a', 'b']; numbers are needed"),
+    ({"obs": [0, np.inf]}, "gives an observation whose number 1 is inf; a finite one is needed"),
+    ({"truncated": None}, "gives 4 values; needed is (obs, reward, terminated, truncated, info)"),
+    ({"terminated": np.zeros(2)}, "gives terminated array([0., 0.]); True or False is needed"),
+    ({"info": [1]}, "gives an info that is list, no dict; needed is (obs, reward, terminated, truncated, info)"),
+    ({"info": {"success": "no"}}, "gives success 'no'; True or False is needed"),
+    ({"info": {"success": np.nan}}, "gives success nan; True or False is needed"),
+    ({"info": {"is_success": np.array([True, False])}}, "gives success array([ True, False]); True or False is needed"),
+    ({"raised": RuntimeError("it\nexploded")}, "fails, RuntimeError: it exploded"),
+]
+
+
+@pytest.mark.parametrize(("faults", "words"), FAULTS)
+def test_a_step_that_goes_wrong_is_one_line_in_the_trial_and_after_it(faults: dict, words: str):
+    with pytest.raises(outside.Fault) as fault:
+        own_task(lambda: Fading(faults, first=True), time_limit=3)
+    assert str(fault.value) == f"Fading: step 1 of an episode {words}"
+    env = own_task(lambda: Fading(faults), time_limit=3).make_env()
+    for _ in range(2):  # steps are those of an episode
+        env.reset(seed=0)
+        env.step(np.zeros(2))
+        with pytest.raises(outside.Fault) as fault:
+            env.step(np.zeros(2))
+        assert str(fault.value) == f"Fading: step 2 of an episode {words}"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (np.zeros(2), "gives ndarray; needed is (obs, info)"),
+        ([0, 1], "gives an info that is int, no dict; needed is (obs, info)"),
+    ],
+)
+def test_a_reset_gives_an_observation_and_an_info(monkeypatch: pytest.MonkeyPatch, given, words: str):
+    monkeypatch.setattr(Fading, "reset", lambda self, **_: given)
+    with pytest.raises(outside.Fault, match=rf"^Fading: reset {re.escape(words)}$"):
+        own_task(lambda: Fading({}), time_limit=3)
+
+
+def test_a_dict_without_one_of_the_keys_is_named(monkeypatch: pytest.MonkeyPatch):
+    env = own_task(lambda: Still(Dict({"at": Box(0, 1, (2,)), "goal": Box(5, 6, (1,))})), keys=("at", "goal"), time_limit=3)
+    monkeypatch.setattr(Dict, "sample", lambda self: {"at": np.zeros(2)})
+    with pytest.raises(
+        outside.Fault, match=r"^Still: reset gives an observation that is a dict with at; needed is a dict with at"
+    ):
+        env.make_env().reset()
+
+
+def test_numbers_and_flags_may_be_numpy_s_and_arrays_of_one():
+    given = {
+        "reward": np.array([2]),
+        "terminated": np.bool_(False),
+        "truncated": np.array([0]),
+        "info": {"success": np.float64(1)},
+    }
+    env = own_task(lambda: Fading(given), time_limit=3).make_env()
+    env.reset(seed=0)
+    env.step(np.zeros(2))
+    _, *flags, info = env.step(np.zeros(2))
+    assert flags == [2.0, False, False] and info == {"success": True}
+
+
+def test_what_the_machine_may_have_done_is_no_fault_of_an_environment():
+    for error in (FileNotFoundError(2, "No such file", "mesh.stl"), MemoryError()):
+        with pytest.raises(type(error)):
+            own_task(lambda error=error: Fading({"raised": error}, first=True), time_limit=3)
+
+
+def test_a_file_whose_environment_is_refused_can_be_imported(tmp_path: Path):
+    text = "import gymnasium\nfrom envs.own import own_task\nfrom tests.envs.test_own import Fading\n"
+    (path := tmp_path / "wrong_task.py").write_text(f"{text}own_task(lambda: Fading({{'reward': 'much'}}, True), time_limit=3)")
+    with pytest.raises(outside.Fault, match=rf"^{path}: Fading: step 1 of an episode gives reward 'much'; .* \(line 4\)$"):
+        find_task(str(path))
 
 
 @pytest.mark.parametrize(

@@ -156,14 +156,30 @@ def test_other_processes_find_what_a_file_defines(own, tmp_path):
     assert outcomes(here) == outcomes(apart)
 
 
-def test_a_fault_of_an_environment_fails_the_run_wherever_it_steps(own, tmp_path):
+def test_a_fault_of_an_environment_fails_the_run_in_one_line_wherever_it_steps(tiny, capfd, tmp_path):
     task = written(tmp_path / "faulty_task.py", TASK_FILE + FAULT)
+    line = "faulty_task.py: step 1 of an episode fails, KeyError: 'a fault of mine' (line 17)"
     for n in ("0", "1"):
-        with pytest.raises(KeyError, match="a fault of mine"):
-            own("--task", task, "--workers", n, "--offline-steps", "0", "--eval-every", "8")
-        (made,) = [run for path in record.find(tmp_path / "runs") if (run := record.read(path)).status == "failed"]
-        assert "a fault of mine" in made.end["reason"]
+        alone = "--dataset", "none", "--offline-steps", "0", "--eval-every", "8"
+        code, made = tiny("--algo", "fql", "--task", task, "--workers", n, *alone)
+        said = capfd.readouterr().err
+        assert (code, made.status) == (1, "failed") and made.end["reason"].endswith(line)
+        assert f"{line}; the run is recorded as failed" in said and "Traceback" not in said
         made.path.unlink()
+
+
+def test_networks_that_a_file_cannot_make_are_refused_with_its_line(refused, tiny_options, tmp_path):
+    wrong = BACKBONE_FILE.replace("Net(obs_dim, action_dim, self.width", "Net(obs_dim, action_dim // 0, self.width")
+    backbone = written(tmp_path / "nets_of_zero.py", wrong)
+    words = refused(*tiny_options, "--runs", str(tmp_path / "runs"), "--algo", "bc", "--backbone", backbone)
+    assert words.startswith(f"error: {backbone}: its networks cannot be made, ZeroDivisionError: integer ")
+    assert words.endswith(" (line 12)")
+
+
+def test_what_fails_outside_a_file_keeps_its_traceback(tiny, tmp_path, monkeypatch):
+    monkeypatch.setattr("algos.learner.learner.trainable", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):  # although it is called as the suite's file that fails
+        tiny("--algo", "bc", "--backbone", written(tmp_path / "learner.py", BACKBONE_FILE))
 
 
 def test_a_run_is_not_resumed_with_another_file(own, refused, tmp_path, tiny_options):

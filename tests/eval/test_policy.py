@@ -163,6 +163,16 @@ def test_a_chunk_is_taken_open_loop_until_reset(tmp_path):
         loaded(np.ones(3))
 
 
+def test_what_is_not_finite_is_refused_at_every_step(tmp_path):
+    loaded = load(kept(tiny_config("dfp", "drifting"), tmp_path)[1])
+    for obs, words in (([*[0] * 27, np.nan], r"obs\[27\] is nan"), (np.full((2, 28), -np.inf), r"obs\[0, 0\] is -inf")):
+        with pytest.raises(ValueError, match=f"^{words}; a finite number is needed$"):
+            loaded(obs)
+    loaded(np.zeros(28))
+    with pytest.raises(ValueError, match="a finite number is needed"):  # in the chunk under way, too
+        loaded(np.full(28, np.nan))
+
+
 @pytest.mark.parametrize("kernel", ["torch", "onednn", "fused"])
 def test_a_policy_computes_by_its_run_s_kernel(tmp_path, kernel):
     actor, path = kept(tiny_config("dfp", "drifting", **{"backbone.width": 64}), tmp_path)
