@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from textwrap import fill
 
 import pandas as pd
 from matplotlib.figure import Figure as Picture
@@ -9,6 +10,8 @@ from matplotlib.lines import Line2D
 
 from tables.figures.style import looks
 from tables.spec import Row
+
+LETTER, WIDEST = 0.065, 0.085  # inches that one takes in a label, on average and at most
 
 
 def count_seeds(data: pd.DataFrame) -> str:
@@ -32,9 +35,11 @@ def plural(number: int, noun: str) -> str:
 def legend_below(picture: Picture, data: pd.DataFrame, rows: Sequence[Row], title: str) -> None:
     """The labels that are drawn, in as many columns as fit, below a line on what the panels show."""
     shown = {label: look for label, look in looks(rows).items() if label in set(data["label"])}
-    widest = 0.5 + 0.065 * max(map(len, shown))
+    labels = [fill(label, int((picture.get_figwidth() - 0.5) / WIDEST)) for label in shown]
+    widest = 0.5 + LETTER * max(len(line) for label in labels for line in label.split("\n"))
     columns = max(1, min(len(shown), int(picture.get_figwidth() / widest)))
-    picture.set_figheight(picture.get_figheight() + 0.16 * math.ceil(len(shown) / columns))
-    lines = [Line2D([], [], **look) for look in shown.values()]
-    legend = picture.legend(lines, list(shown), title=title, loc="outside lower center", ncols=columns)
+    lines = math.ceil(len(shown) / columns) * max(label.count("\n") + 1 for label in labels)
+    picture.set_figheight(picture.get_figheight() + 0.16 * lines)
+    drawn = [Line2D([], [], **look) for look in shown.values()]
+    legend = picture.legend(drawn, labels, title=title, loc="outside lower center", ncols=columns)
     legend.get_title().set_multialignment("center")

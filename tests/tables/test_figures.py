@@ -70,6 +70,15 @@ def test_clocks_of_several_machines_are_said_not_to_compare():
     assert "on 2 kinds of machine: not to be compared" in legend.get_title().get_text()
 
 
+def test_a_label_is_no_wider_than_the_picture():
+    row = Row("DFP, " + ", ".join(f"a_rather_long_option {n}" for n in range(9)), "dfp", {})
+    picture = success_curves(points([make_run({0: 0.4})], [row], "paper"), [row])
+    picture.draw_without_rendering()
+    (text,) = picture.legends[0].get_texts()
+    assert " ".join(text.get_text().split()) == row.label
+    assert 0 <= text.get_window_extent().x0 < text.get_window_extent().x1 <= picture.bbox.x1
+
+
 @pytest.mark.parametrize(
     "other",
     [
